@@ -1,0 +1,285 @@
+#include "cli/app.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+
+namespace llmops {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"init", "make a project: llmops.yaml, the local store and, with a template, a chain with its suite", "  llmops init\n  llmops init my-app --template rag\n", true, declare_init, "init"},
+    {"config list", "every setting, its value and where it comes from", "  llmops config list --origin\n", false, declare_config_list, "config-list"},
+    {"config get", "one setting", "  llmops config get jobs\n", false, declare_config_get, "config-get"},
+    {"config set", "write one setting of yours to the user's file", "  llmops config set jobs 32\n", true, declare_config_set, "config-set"},
+    {"trust", "see what this project's files would run or reach with a key, and allow it", "  llmops trust\n  LLMOPS_TRUST=$(llmops trust --print) llmops eval run\n", true, declare_trust, "trust"},
+    {"completion", "print the completion script of a shell", "  llmops completion bash > ~/.local/share/bash-completion/completions/llmops\n", false, declare_completion, nullptr},
+    {"help", "help on a command or a topic", "  llmops help eval run\n  llmops help gates\n", false, declare_help, nullptr},
+    {"eval run", "run a suite over its chain, score every component, judge by the gates", "  llmops eval run\n  llmops eval run support.eval.yaml --baseline @prod\n  llmops eval run --set models.main.model=gpt-4o -o report.json\n", true, declare_eval_run, "eval-run"},
+    {"eval list", "the stored runs, newest first", "  llmops eval list\n", false, declare_eval_list, "eval-list"},
+    {"eval show", "look into a run: its numbers, one case as a tree, one step across all cases", "  llmops eval show last --failed\n  llmops eval show 17 --case t-0231\n  llmops eval show 17 --step answer\n", false, declare_eval_show, "eval-show"},
+    {"eval metrics", "the metrics, or one with its parameters and source", "  llmops eval metrics\n  llmops eval metrics token_f1\n", false, declare_eval_metrics, "eval-metrics"},
+    {"eval cache stats", "what the caches hold", "  llmops eval cache stats\n", false, declare_eval_cache_stats, "eval-cache-stats"},
+    {"eval cache explain", "why the steps of a run were reused or run anew", "  llmops eval cache explain last --case t-0231\n", false, declare_eval_cache_explain, "eval-cache-explain"},
+    {"eval cache clear", "forget cached replies and steps; runs stay whole", "  llmops eval cache clear --yes\n", true, declare_eval_cache_clear, "eval-cache-clear"},
+    {"version status", "what changed in each chain since its last version, and whether llmops.lock agrees", "  llmops version status\n", false, declare_version_status, "version-status"},
+    {"version commit", "make a version of every changed chain, and write llmops.lock", "  llmops version commit -m \"answer in one sentence\"\n", true, declare_version_commit, "version-commit"},
+    {"version log", "the versions of a chain, newest first", "  llmops version log\n", false, declare_version_log, "version-log"},
+    {"version show", "one version: who, when, why, and every component", "  llmops version show @prod\n", false, declare_version_show, "version-show"},
+    {"version label", "move a label to a version (promotion); its history is kept", "  llmops version label prod HEAD -m \"passed regression\"\n", true, declare_version_label, "version-label"},
+    {"version labels", "the labels, or the history of one", "  llmops version labels\n  llmops version labels prod\n", false, declare_version_labels, "version-labels"},
+    {"version lock", "write llmops.lock, or check that it agrees with the files", "  llmops version lock --check\n", true, declare_version_lock, "version-lock"},
+};
+
+struct Group { const char* name; const char* summary; };
+constexpr Group kGroups[] = {
+    {"config", "settings of the user and of the project"},
+    {"eval", "run suites, look into runs"},
+    {"eval cache", "what is reused, and why"},
+    {"version", "the chain as one artefact with its history"},
+};
+
+const Command* find_command(const std::string& path) {
+  for (const Command& command : kCommands) if (path == command.path) return &command;
+  return nullptr;
+}
+
+const Group* find_group(const std::string& path) {
+  for (const Group& group : kGroups) if (path == group.name) return &group;
+  return nullptr;
+}
+
+void declare_globals(CLI::App& app, GlobalOptions& globals, bool writes) {
+  constexpr const char* kGroupName = "Everywhere";
+  app.add_flag("--json", globals.json, "one JSON document on stdout")->group(kGroupName);
+  app.add_option("-C", globals.directory, "work in DIR")->type_name("DIR")->group(kGroupName);
+  app.add_flag("-q,--quiet", globals.quiet, "no progress, notes or hints")->group(kGroupName);
+  app.add_flag("-v,--verbose", globals.verbose, "say more on stderr")->group(kGroupName);
+  app.add_option("--color", globals.color, "auto, always or never")->type_name("WHEN")->group(kGroupName);
+  app.add_flag("--no-progress", globals.no_progress, "no progress")->group(kGroupName);
+  app.add_option("--seed", globals.seed, "seed of everything that draws")->type_name("N")->group(kGroupName);
+  app.add_flag("--yes", globals.yes, "answer yes to every question")->group(kGroupName);
+  app.add_option("--lock-timeout", globals.lock_timeout_s, "seconds to wait for another process")->type_name("S")->group(kGroupName);
+  app.add_option("--exit-style", globals.exit_style, "plain, or bisect: 2 and 3 become 125, 70 becomes 128")->type_name("STYLE")->group(kGroupName);
+  if (writes) app.add_flag("--dry-run", globals.dry_run, "say what would be done, write nothing")->group(kGroupName);
+}
+
+std::unique_ptr<CLI::App> make_app(const Command& command, GlobalOptions& globals, Action& action) {
+  auto app = std::make_unique<CLI::App>(command.summary, fmt::format("llmops {}", command.path));
+  app->set_help_flag("-h,--help", "this text");
+  app->get_option("--help")->group("Everywhere");
+  action = command.declare(*app);
+  declare_globals(*app, globals, command.writes);
+  return app;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// CLI11's words, turned into ours.
+Error usage_error(const CLI::App& app, const Command& command, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  const std::string see = fmt::format("see: llmops {} --help", command.path);
+  if (error.get_name() == "ExtrasError") {
+    for (const std::string& extra : app.remaining()) {
+      const std::string name = extra.substr(0, extra.find('='));
+      if (extra.starts_with("-") && extra.size() > 1) {
+        const std::string hint = closest_name(name, option_names(app));
+        return Error(ErrorCode::kUsage, fmt::format("unknown option '{}'", name), hint.empty() ? see : fmt::format("did you mean '{}'?", hint));
+      }
+      return Error(ErrorCode::kUsage, fmt::format("unexpected argument '{}'", extra), see);
+    }
+  }
+  static_cast<void>(arguments);
+  std::string message = error.what();
+  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z') message[0] = static_cast<char>(message[0] - 'A' + 'a');
+  return Error(ErrorCode::kUsage, message, see);
+}
+
+std::string overview() {
+  std::string text =
+      "llmops " LLMOPS_VERSION "   the life of a generative-AI application: evaluate it per component, keep it as versions\n\n"
+      "  llmops init --template qa        a chain, its suite and offline replies to begin with\n"
+      "  llmops eval run                  run the suite, see every component's numbers\n"
+      "  llmops eval show last --failed   look inside\n"
+      "  llmops version commit -m WHY     keep the whole chain as one version\n\n";
+  size_t widest = 0;
+  for (const Command& command : kCommands) widest = std::max(widest, std::string_view(command.path).size());
+  for (const Command& command : kCommands) text += fmt::format("  {:<{}}   {}\n", command.path, widest, command.summary);
+  text += "\nllmops COMMAND --help   options and examples      llmops help TOPIC   " + help_topic_names() + "\n";
+  return text;
+}
+
+std::string group_help(const Group& group) {
+  std::string text = fmt::format("llmops {}: {}\n\n", group.name, group.summary);
+  size_t widest = 0;
+  const std::string prefix = std::string(group.name) + " ";
+  for (const Command& command : kCommands) if (std::string_view(command.path).starts_with(prefix)) widest = std::max(widest, std::string_view(command.path).size());
+  for (const Command& command : kCommands) {
+    if (std::string_view(command.path).starts_with(prefix)) text += fmt::format("  llmops {:<{}}   {}\n", command.path, widest, command.summary);
+  }
+  return text;
+}
+
+int finish_error(const Error& error, const Terminal& terminal, const GlobalOptions& globals) {
+  if (globals.json) {
+    terminal.out(render_error_json(error));
+  } else {
+    std::fflush(stdout);
+    const std::string text = render_error(error, terminal);
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  }
+  return exit_code_of(error);
+}
+
+int styled(int code, const GlobalOptions& globals) {
+  if (globals.exit_style != "bisect") return code;
+  if (code == 2 || code == 3) return 125;
+  return code == 70 ? 128 : code;
+}
+
+// Which arguments are the words of the command: the others go to its parser. Global options may stand before it.
+struct Split { std::string path; std::vector<std::string> rest; };
+Split split_command(const std::vector<std::string>& arguments) {
+  Split split;
+  static const std::vector<std::string> kWithValue = {"-C", "--color", "--seed", "--lock-timeout", "--exit-style"};
+  bool open = true;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (open && word.starts_with("-") && word.size() > 1) {
+      split.rest.push_back(word);
+      if (std::find(kWithValue.begin(), kWithValue.end(), word) != kWithValue.end() && i + 1 < arguments.size()) split.rest.push_back(arguments[++i]);
+      continue;
+    }
+    if (open) {
+      const std::string longer = split.path.empty() ? word : split.path + " " + word;
+      if (find_command(longer) != nullptr || find_group(longer) != nullptr) {
+        split.path = longer;
+        continue;
+      }
+      open = false;
+    }
+    split.rest.push_back(word);
+  }
+  return split;
+}
+
+Error unknown_command(const Split& split) {
+  std::string word;
+  for (const std::string& rest : split.rest) {
+    if (rest.starts_with("-")) continue;
+    word = rest;
+    break;
+  }
+  const std::string asked = split.path.empty() ? word : split.path + " " + word;
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.path);
+  for (const Group& group : kGroups) names.emplace_back(group.name);
+  const std::string closest = closest_name(asked, names);
+  return Error(ErrorCode::kUsage, fmt::format("unknown command '{}'", asked), closest.empty() ? "see: llmops help" : fmt::format("did you mean 'llmops {}'?", closest));
+}
+
+bool has_word(const std::vector<std::string>& words, const char* word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+
+int run_command(const Command& command, const std::vector<std::string>& words, Terminal& terminal, Surroundings surroundings) {
+  Invocation invocation(terminal, std::move(surroundings));
+  Action action;
+  const auto app = make_app(command, invocation.globals, action);
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app->parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    return terminal.out(command_help(command), true) ? 0 : 2;
+  } catch (const CLI::ParseError& error) {
+    invocation.globals.json = has_word(words, "--json");
+    return styled(finish_error(usage_error(*app, command, error, words), terminal, invocation.globals), invocation.globals);
+  }
+  const GlobalOptions& globals = invocation.globals;
+  terminal.set_quiet(globals.quiet);
+  if (!globals.color.empty()) terminal.set_color(globals.color);
+  if (!globals.directory.empty()) {
+    const fs::path wanted = (invocation.surroundings.working_directory / globals.directory).lexically_normal();
+    std::error_code failed;
+    const fs::path real = fs::canonical(wanted, failed);
+    if (failed || !fs::is_directory(real, failed)) return finish_error(Error(ErrorCode::kUsage, fmt::format("directory '{}' does not exist", globals.directory), "name a directory with -C"), terminal, globals);
+    invocation.surroundings.working_directory = real;
+  }
+  auto outcome = action(invocation);
+  if (!outcome) return styled(finish_error(outcome.error(), terminal, globals), globals);
+  if (!terminal.out(outcome->text, outcome->may_page && !globals.json)) {
+    return finish_error(Error(ErrorCode::kIo, "the report could not be written to standard output", "look at the disk or the pipe it goes to"), terminal, {});
+  }
+  return styled(outcome->exit_code, globals);
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+std::string run_overview() { return overview(); }
+
+std::string group_overview(const std::string& name) {
+  const Group* group = find_group(name);
+  return group == nullptr ? "" : group_help(*group);
+}
+
+Result<Session*> Invocation::session() {
+  if (session_) return &*session_;
+  surroundings.note = [this](const std::string& text) { terminal.err(text); };
+  LLMOPS_ASSIGN(session_, Session::open(std::move(surroundings)));
+  if (globals.seed) session_->set_flag("seed", std::to_string(*globals.seed));
+  if (globals.lock_timeout_s) session_->set_flag("lock_timeout_s", std::to_string(*globals.lock_timeout_s));
+  if (!globals.color.empty()) session_->set_flag("color", globals.color);
+  else terminal.set_color(session_->setting("color"));
+  return &*session_;
+}
+
+std::string command_help(const Command& command) {
+  GlobalOptions globals;
+  Action action;
+  const auto app = make_app(command, globals, action);
+  std::string text = fmt::format("{}\n\n{}\n", app->get_description(), command.examples);
+  app->description("");
+  std::string options = app->help();
+  // CLI11 begins with the empty description and its own title of the usage line.
+  options.erase(0, options.find_first_not_of("\n "));
+  return text + options;
+}
+
+std::string reference_page() {
+  std::string page = "# The command line\n\nMade from `--help` (`llmops help --all`); a test holds it to the program.\n\n```text\n" + overview() + "```\n";
+  for (const Command& command : kCommands) page += fmt::format("\n## llmops {}\n\n```text\n{}```\n", command.path, command_help(command));
+  return page;
+}
+
+int run_app(const std::vector<std::string>& arguments, Terminal& terminal, Surroundings surroundings) {
+  const Split split = split_command(arguments);
+  if (const Command* command = find_command(split.path)) return run_command(*command, split.rest, terminal, std::move(surroundings));
+  if (split.path.empty() && has_word(split.rest, "--version")) {
+    return terminal.out(has_word(split.rest, "--json") ? version_json() : "llmops " LLMOPS_VERSION "\n") ? 0 : 2;
+  }
+  const bool only_options = std::all_of(split.rest.begin(), split.rest.end(), [](const std::string& word) { return word.starts_with("-"); });
+  if (only_options) {
+    const Group* group = find_group(split.path);
+    static const std::vector<std::string> kKnown = {"-h", "--help", "-q", "--quiet", "-v", "--verbose", "--json", "--no-progress", "--yes"};
+    for (const std::string& word : split.rest) {
+      if (std::find(kKnown.begin(), kKnown.end(), word) != kKnown.end()) continue;
+      GlobalOptions globals;
+      globals.json = has_word(split.rest, "--json");
+      return finish_error(Error(ErrorCode::kUsage, fmt::format("unknown option '{}'", word), "see: llmops help"), terminal, globals);
+    }
+    return terminal.out(group == nullptr ? overview() : group_help(*group), true) ? 0 : 2;
+  }
+  GlobalOptions globals;
+  globals.json = has_word(split.rest, "--json");
+  return finish_error(unknown_command(split), terminal, globals);
+}
+
+}  // namespace llmops

@@ -1,0 +1,16 @@
+// The report of a run as one JSON document, and back: what `--json`, `-o F.json`, the stored summary and `--baseline FILE` share.
+#pragma once
+
+#include "commands/eval/run.h"
+
+namespace llmops {
+
+// `with_cases`: the columns of every case (ids, hashes, values) that a later --baseline pairs with.
+Json eval_run_to_json(const EvalRunReport& report, bool with_cases);
+// The series in a document made with cases. Errors (kData): another schema, or no cases.
+Result<RunSeries> series_from_json(const Json& document, const std::string& file);
+
+Json interval_to_json(const std::optional<Interval>& interval);
+Json optional_to_json(const std::optional<double>& value);
+
+}  // namespace llmops

@@ -1,0 +1,21 @@
+// `llmops init`: a project in a folder, new or old. It says what it touches and overwrites nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "commands/session.h"
+
+namespace llmops {
+
+struct InitOptions { std::string directory, project_template = "blank"; bool dry_run = false; };
+struct InitReport {
+  std::string root;                     // as shown
+  std::vector<std::string> made, kept;  // files; kept ones were there before
+  bool dry_run = false;
+};
+// Templates: blank, qa, rag, classify; their files are the examples of the same names. Errors: kUsage for an unknown one.
+Result<InitReport> init_project(const Surroundings& surroundings, const InitOptions& options);
+std::vector<std::string> init_templates();
+
+}  // namespace llmops

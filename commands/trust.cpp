@@ -1,0 +1,169 @@
+#include "commands/trust.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/http/transport.h"
+
+namespace llmops {
+namespace {
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+std::string place_text(const SourcePlace& place) { return place.line > 0 ? fmt::format("{}:{}", place.file, place.line) : place.file; }
+
+std::string digest_of(const Json& description) {
+  auto canonical = canonical_json(description);
+  return sha256_hex("llmops-trust-v1\n" + (canonical ? *canonical : dump_json(description)));
+}
+
+TrustItem command_item(const Chain& chain, const CommandSpec& command, const SourcePlace& place) {
+  Json description = {{"run", command.argv}, {"files", Json::object()}};
+  for (const std::string& word : command.argv) {
+    for (const ManifestFile& file : chain.files) if (file.path == normalize_text(word) || file.path == fs::path(word).lexically_normal().generic_string()) description["files"][file.path] = file.sha256;
+  }
+  return {"run " + join(command.argv), place_text(place), digest_of(description)};
+}
+
+bool is_default_host(const std::string& base_url) { return base_url.starts_with("https://api.openai.com/"); }
+
+void add_model_items(const Chain& chain, const ModelSpec& model, std::vector<TrustItem>& items) {
+  if (model.provider == ProviderKind::kExec) {
+    items.push_back(command_item(chain, model.command, model.place));
+    return;
+  }
+  if (model.provider != ProviderKind::kOpenAi) return;
+  const auto url = parse_url(model.base_url);
+  const std::string host = url ? url->host : model.base_url;
+  std::vector<std::string> secrets;
+  if (model.api_key && !(is_default_host(model.base_url) && model.api_key->variable == "OPENAI_API_KEY")) secrets.push_back(model.api_key->variable);
+  for (const HeaderSpec& header : model.headers) if (header.secret) secrets.push_back(header.secret->variable);
+  for (const std::string& variable : secrets) {
+    items.push_back({fmt::format("send the key {} to {}", variable, model.base_url), place_text(model.place),
+                     digest_of({{"send", variable}, {"to", model.base_url}})});
+  }
+  if (secrets.empty() && model.base_url.starts_with("http://") && !is_loopback_url(model.base_url)) {
+    items.push_back({fmt::format("send prompts without encryption to {}", host), place_text(model.place), digest_of({{"plain", model.base_url}})});
+  }
+}
+
+Json read_grants(const Session& session) {
+  const fs::path directory = session.state_directory();
+  if (directory.empty()) return Json::array();
+  auto bytes = read_file(directory / "trust.json", uint64_t{16} << 20);
+  if (!bytes) return Json::array();
+  auto document = parse_json(*bytes, "trust.json");
+  return document && document->is_array() ? std::move(*document) : Json::array();
+}
+
+Status write_grants(const Session& session, const Json& grants) {
+  const fs::path directory = session.state_directory();
+  if (directory.empty()) return Error(ErrorCode::kIo, "trust cannot be kept: neither HOME nor XDG_STATE_HOME is set", "set LLMOPS_TRUST to the digest that `llmops trust --print` prints");
+  LLMOPS_CHECK(ensure_directory(directory, 0700));
+  WriteOptions options;
+  options.mode = 0600;
+  options.failpoint = "trust.write";
+  return write_file_atomic(directory / "trust.json", dump_json_pretty(grants) + "\n", options);
+}
+
+bool is_granted(const Json& grants, const std::string& root, const std::string& digest) {
+  return std::any_of(grants.begin(), grants.end(), [&](const Json& grant) { return grant.is_object() && grant.value("root", "") == root && grant.value("digest", "") == digest; });
+}
+
+bool named_by_environment(const Session& session, const std::string& digest) {
+  const std::string named = session.surroundings().variables.contains("LLMOPS_TRUST") ? session.surroundings().variables.at("LLMOPS_TRUST") : "";
+  size_t from = 0;
+  while (from < named.size()) {
+    const size_t end = std::min(named.find_first_of(", ", from), named.size());
+    if (named.substr(from, end - from) == digest) return true;
+    from = end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<TrustItem> trust_items(const Chain& chain) {
+  std::vector<TrustItem> items;
+  for (const auto& [name, model] : chain.models) add_model_items(chain, model, items);
+  for (const StepSpec& step : chain.steps) {
+    if (const auto* exec = std::get_if<ExecStep>(&step.body)) items.push_back(command_item(chain, exec->command, step.place));
+  }
+  return items;
+}
+
+std::string trust_digest(const std::vector<TrustItem>& items) {
+  std::vector<std::string> digests;
+  for (const TrustItem& item : items) digests.push_back(item.digest);
+  std::sort(digests.begin(), digests.end());
+  digests.erase(std::unique(digests.begin(), digests.end()), digests.end());
+  std::string all;
+  for (const std::string& digest : digests) all += digest + "\n";
+  return sha256_hex(all);
+}
+
+Status require_trust(const Session& session, const std::vector<TrustItem>& items) {
+  if (items.empty()) return {};
+  const Json grants = read_grants(session);
+  const std::string root = session.root().string();
+  Error error(ErrorCode::kUntrusted, "the project's own files would do what you have not trusted yet; nothing was run", "look at them, then run `llmops trust` (in CI: LLMOPS_TRUST=$(llmops trust --print))");
+  for (const TrustItem& item : items) {
+    if (!is_granted(grants, root, item.digest)) error.details.push_back(fmt::format("{}   ({})", item.what, item.where));
+  }
+  if (error.details.empty() || named_by_environment(session, trust_digest(items))) return {};
+  if (auto whole = read_trust(session); whole && named_by_environment(session, whole->digest)) {
+    const bool all_known = std::all_of(items.begin(), items.end(), [&](const TrustItem& item) {
+      return std::any_of(whole->items.begin(), whole->items.end(), [&](const TrustItem& known) { return known.digest == item.digest; });
+    });
+    if (all_known) return {};
+  }
+  return error;
+}
+
+Result<TrustReport> read_trust(const Session& session) {
+  TrustReport report;
+  report.root = session.root();
+  LLMOPS_ASSIGN(const auto files, session.chain_files());
+  for (const fs::path& file : files) {
+    LLMOPS_ASSIGN(const Chain chain, load_chain({file, session.root(), session.shown(file), {}}));
+    for (TrustItem& item : trust_items(chain)) report.items.push_back(std::move(item));
+  }
+  const Json grants = read_grants(session);
+  for (const TrustItem& item : report.items) report.trusted.push_back(is_granted(grants, report.root.string(), item.digest));
+  report.digest = trust_digest(report.items);
+  return report;
+}
+
+Status grant_trust(const Session& session, const std::vector<TrustItem>& items) {
+  Json grants = read_grants(session);
+  const std::string root = session.root().string();
+  for (const TrustItem& item : items) {
+    if (is_granted(grants, root, item.digest)) continue;
+    grants.push_back({{"root", root}, {"what", item.what}, {"digest", item.digest}, {"granted", format_utc(session.clock().unix_ms() / 1000 * 1000)}});
+  }
+  return write_grants(session, grants);
+}
+
+Result<std::vector<TrustEntry>> list_trust(const Session& session) {
+  std::vector<TrustEntry> entries;
+  for (const Json& grant : read_grants(session)) {
+    if (grant.is_object()) entries.push_back({grant.value("root", ""), grant.value("what", ""), grant.value("digest", ""), grant.value("granted", "")});
+  }
+  return entries;
+}
+
+Result<int> revoke_trust(const Session& session) {
+  const Json grants = read_grants(session);
+  Json kept = Json::array();
+  for (const Json& grant : grants) if (!grant.is_object() || grant.value("root", "") != session.root().string()) kept.push_back(grant);
+  const int removed = static_cast<int>(grants.size() - kept.size());
+  if (removed > 0) LLMOPS_CHECK(write_grants(session, kept));
+  return removed;
+}
+
+}  // namespace llmops

@@ -1,0 +1,165 @@
+#include "commands/version/reference.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+namespace llmops {
+namespace {
+
+constexpr size_t kShortestPrefix = 6;
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+Result<VersionRecord> resolve_base(Store& store, const std::string& chain, const std::string& base) {
+  if (base == "HEAD") {
+    LLMOPS_ASSIGN(auto head, store.head(chain));
+    if (!head) return Error(ErrorCode::kNotFound, fmt::format("chain '{}' has no version yet", chain), "make one: llmops version commit -m \"first version\"");
+    return std::move(*head);
+  }
+  if (base.starts_with("@")) {
+    const std::string name = base.substr(1);
+    LLMOPS_ASSIGN(const auto label, store.label(chain, name));
+    if (!label) {
+      LLMOPS_ASSIGN(const auto all, store.labels(chain));
+      std::vector<std::string> names;
+      for (const LabelRecord& one : all) names.push_back(one.name);
+      const std::string hint = did_you_mean(name, names);
+      return Error(ErrorCode::kNotFound, fmt::format("chain '{}' has no label '{}'", chain, name), hint.empty() ? fmt::format("set it: llmops version label {} HEAD", name) : hint);
+    }
+    LLMOPS_ASSIGN(auto found, store.find_versions(chain, label->vid));
+    if (found.empty()) return Error(ErrorCode::kCorrupt, fmt::format("label '{}' names version {}, which is not in the store", name, short_vid(label->vid)));
+    return std::move(found[0]);
+  }
+  if (!is_hex(base) || base.size() < kShortestPrefix) {
+    return Error(ErrorCode::kNotFound, fmt::format("'{}' is not a version", base), "write 6 or more digits of a vid, HEAD, or @label");
+  }
+  LLMOPS_ASSIGN(auto found, store.find_versions(chain, base));
+  if (found.empty()) return Error(ErrorCode::kNotFound, fmt::format("no version begins with '{}'", base), "see: llmops version log");
+  if (found.size() > 1 && found[0].vid != found[1].vid) {
+    Error error(ErrorCode::kUsage, fmt::format("'{}' begins {} versions", base, found.size()), "write more digits");
+    for (const VersionRecord& one : found) error.details.push_back(one.vid);
+    return error;
+  }
+  return std::move(found[0]);
+}
+
+}  // namespace
+
+Result<VersionRecord> resolve_version(Store& store, const std::string& chain, const std::string& reference) {
+  std::string rest = reference, name = chain;
+  if (const size_t colon = rest.find(':'); colon != std::string::npos) {
+    name = rest.substr(0, colon);
+    rest = rest.substr(colon + 1);
+  }
+  int steps_back = 0;
+  if (const size_t tilde = rest.find('~'); tilde != std::string::npos) {
+    const std::string count = rest.substr(tilde + 1);
+    steps_back = 1;
+    if (!count.empty()) {
+      const auto parsed = std::from_chars(count.data(), count.data() + count.size(), steps_back);
+      if (parsed.ec != std::errc() || parsed.ptr != count.data() + count.size() || steps_back < 0) return Error(ErrorCode::kUsage, fmt::format("'{}' is not a version", reference), "write ~n with a whole number");
+    }
+    rest.resize(tilde);
+  }
+  LLMOPS_ASSIGN(VersionRecord version, resolve_base(store, name, rest));
+  for (int i = 0; i < steps_back; ++i) {
+    if (version.parent_vid.empty()) return Error(ErrorCode::kNotFound, fmt::format("'{}' goes back past the first version", reference), "see: llmops version log");
+    LLMOPS_ASSIGN(auto parent, store.find_versions(version.chain, version.parent_vid));
+    if (parent.empty()) return Error(ErrorCode::kCorrupt, fmt::format("version {} is missing", short_vid(version.parent_vid)));
+    version = std::move(parent[0]);
+  }
+  return version;
+}
+
+namespace {
+
+// How many folders a path climbs before it goes down: the layout needs that many above the chain file.
+size_t climbs(const std::string& path) {
+  size_t count = 0;
+  while (std::string_view(path).substr(count * 3).starts_with("../")) ++count;
+  return count;
+}
+
+void take_operational_keys(const Json& working, Json& models) {
+  for (auto& [name, model] : models.items()) {
+    const auto today = working.find(name);
+    if (today == working.end() || !today->is_object()) continue;
+    for (const char* key : {"api_key", "headers", "price", "timeout_s", "rate_limit"}) {
+      if (today->contains(key)) model[key] = (*today)[key];
+    }
+  }
+}
+
+}  // namespace
+
+Result<Chain> load_version(Session& session, Store& store, const VersionRecord& version, const std::vector<Override>& overrides) {
+  LLMOPS_ASSIGN(const std::string text, store.read_manifest(version.vid));
+  LLMOPS_ASSIGN(Json manifest, parse_json(text, "manifest"));
+  Json document = manifest["chain"];
+  auto working = session.resolve_chain(version.chain);
+  if (working && document.contains("models")) {
+    if (auto bytes = read_file(*working)) {
+      auto parsed = parse_yaml(*bytes, session.shown(*working));
+      if (parsed && parsed->value().is_object() && parsed->value().contains("models")) take_operational_keys(parsed->value()["models"], document["models"]);
+    }
+  }
+  size_t depth = 0;
+  for (const Json& file : manifest["files"]) depth = std::max(depth, climbs(file["path"].get<std::string>()));
+  const fs::path root = store.directory() / "tmp" / ("version-" + short_vid(version.vid));
+  fs::path directory = root;
+  for (size_t i = 0; i < depth; ++i) directory /= "d";
+  LLMOPS_CHECK(ensure_directory(directory, 0700));
+  for (const Json& file : manifest["files"]) {
+    const std::string path = file["path"].get<std::string>();
+    LLMOPS_ASSIGN(const std::string bytes, store.read_version_file(version.vid, path));
+    const fs::path target = (directory / path).lexically_normal();
+    LLMOPS_CHECK(ensure_directory(target.parent_path(), 0700));
+    WriteOptions options;
+    options.mode = 0700;  // scripts must run
+    options.durable = false;
+    options.failpoint = "version.layout";
+    LLMOPS_CHECK(write_file_atomic(target, bytes, options));
+  }
+  const fs::path file = directory / (version.chain + ".chain.yaml");
+  WriteOptions options;
+  options.durable = false;
+  LLMOPS_CHECK(write_file_atomic(file, dump_json_pretty(document), options));
+  return load_chain({file, root, fmt::format("{}@{}", version.chain, short_vid(version.vid)), overrides});
+}
+
+Result<VersionInput> version_input(const Session& session, const Chain& chain, std::string message, bool automatic) {
+  VersionInput input;
+  input.chain = chain.name;
+  input.vid = chain.vid;
+  LLMOPS_ASSIGN(input.manifest, canonical_json(chain.manifest));
+  constexpr uint64_t kSmall = uint64_t{1} << 20;
+  for (const ManifestFile& file : chain.files) {
+    SnapshotFile snapshot{file.path, file.role == FileRole::kText ? "text" : "data", file.sha256, file.size_bytes, {}, {}};
+    if (file.size_bytes <= kSmall) {
+      LLMOPS_ASSIGN(snapshot.bytes, read_file(file.source));
+    } else {
+      snapshot.source = file.source.string();
+    }
+    input.files.push_back(std::move(snapshot));
+  }
+  input.message = std::move(message);
+  input.author = session.author();
+  input.automatic = automatic;
+  return input;
+}
+
+std::vector<std::string> changed_parts(const Json& stored_manifest, const Chain& chain) {
+  std::vector<std::string> changed;
+  if (!json_equal(stored_manifest["chain"], chain.manifest["chain"])) changed.push_back(chain.file.filename().string());
+  std::map<std::string, std::string> before, now;
+  for (const Json& file : stored_manifest["files"]) before[file["path"]] = file["sha256"];
+  for (const Json& file : chain.manifest["files"]) now[file["path"]] = file["sha256"];
+  for (const auto& [path, digest] : now) if (!before.contains(path) || before[path] != digest) changed.push_back(path);
+  for (const auto& [path, digest] : before) if (!now.contains(path)) changed.push_back(path + " (gone)");
+  return changed;
+}
+
+}  // namespace llmops

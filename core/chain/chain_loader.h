@@ -1,0 +1,60 @@
+// Private to core/chain: what the parts of the loader share while one chain is read.
+#pragma once
+
+#include <set>
+
+#include "core/base/yaml_reader.h"
+#include "core/chain/chain.h"
+
+namespace llmops {
+
+class ChainLoader {
+ public:
+  ChainLoader(const ChainSource& source, YamlDocument document, Chain& chain);
+  Status load();
+
+ private:
+  // load_models.cpp
+  Status load_models(YamlReader& top);
+  Status load_model(const std::string& name, const std::string& pointer);
+  Status load_openai(YamlReader& reader, ModelSpec& model);
+  Status load_replay(YamlReader& reader, ModelSpec& model);
+  Status load_price(YamlReader& reader, ModelSpec& model);
+  Status load_headers(YamlReader& reader, ModelSpec& model);
+  Result<CommandSpec> load_command(YamlReader& reader);
+  Status load_tools(YamlReader& top);
+  // load_assets.cpp
+  Status load_assets(YamlReader& top);
+  Status load_asset(const std::string& name, const std::string& pointer);
+  // load_steps.cpp
+  Status load_steps(YamlReader& top);
+  Status load_step(const std::string& pointer, size_t index);
+  Result<ModelStep> load_model_step(YamlReader& reader, StepSpec& step);
+  Result<MessageSpec> load_message(const std::string& pointer, StepSpec& step);
+  Result<RetrieveStep> load_retrieve_step(YamlReader& reader, StepSpec& step);
+  Result<ExtractStep> load_extract_step(YamlReader& reader, StepSpec& step);
+  Status load_few_shot(YamlReader& reader, ModelStep& body);
+  Status check_references();
+  Status sort_steps();
+  void warn_unused();
+
+  // A template written in the YAML at `pointer`, or held by a file of the project (then it becomes part of the version).
+  Result<Template> inline_template(const std::string& pointer, const std::string& text);
+  Result<Template> file_template(const std::string& path, const std::string& pointer);
+  Result<Template> text_or_value_template(const std::string& pointer, const Json& value);
+  // Resolves a path written at `pointer`, hashes the file and adds it to the version once. Errors point at the value.
+  Result<ManifestFile> add_file(const std::string& path, const std::string& pointer, FileRole role);
+  void note(StepSpec& step, const Template& made);
+  Error error_at(std::string_view pointer, std::string message, std::string hint = {}) const { return document_.error_at(pointer, std::move(message), std::move(hint)); }
+
+  const ChainSource& source_;
+  YamlDocument document_;
+  Chain& chain_;
+  std::map<std::string, std::string> step_pointers_;
+  std::set<std::string> used_models_, used_assets_, used_tools_;
+};
+
+// "prompts/../a.md" -> "a.md"; '..' in front stays.
+std::string normalize_path(std::string_view path);
+
+}  // namespace llmops

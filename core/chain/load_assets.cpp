@@ -1,0 +1,68 @@
+// Assets: data that the output depends on, of a kind. Every file of an asset is part of the version, used or not.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "core/chain/chain_loader.h"
+
+namespace llmops {
+namespace {
+
+const std::vector<std::string>& asset_kinds() {
+  static const std::vector<std::string> kinds = {"conditioning-prompt", "few-shot", "grounding", "task-dataset", "preferences",
+                                                 "corpus", "adapter", "embedding-model", "model"};
+  return kinds;
+}
+
+}  // namespace
+
+Status ChainLoader::load_assets(YamlReader& top) {
+  const Json* assets = top.find("assets");
+  if (assets == nullptr) return {};
+  if (!assets->is_object()) return error_at("/assets", "'assets' must be a mapping of names");
+  for (const auto& [name, entry] : assets->items()) LLMOPS_CHECK(load_asset(name, json_pointer_append("/assets", name)));
+  return {};
+}
+
+Status ChainLoader::load_asset(const std::string& name, const std::string& pointer) {
+  LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("asset '{}'", name)));
+  AssetSpec asset;
+  asset.name = name;
+  asset.place = document_.key_place_of(pointer);
+  LLMOPS_ASSIGN(asset.kind, reader.text("kind"));
+  const auto& kinds = asset_kinds();
+  if (std::find(kinds.begin(), kinds.end(), asset.kind) == kinds.end()) {
+    return error_at(reader.pointer_of("kind"), fmt::format("unknown kind of asset '{}'", asset.kind), did_you_mean(asset.kind, kinds));
+  }
+  LLMOPS_ASSIGN(const auto path, reader.optional_text("path"));
+  LLMOPS_ASSIGN(const auto uri, reader.optional_text("uri"));
+  if (path.has_value() == uri.has_value()) return error_at(pointer, fmt::format("asset '{}' needs either 'path' or 'uri'", name));
+  for (const char* key : {"sha256", "etag", "revision", "copy", "base"}) reader.find(key);
+  LLMOPS_CHECK(reader.finish());
+  if (uri) {
+    const bool pinned = reader.value().contains("sha256") || reader.value().contains("etag") || reader.value().contains("revision");
+    if (!pinned) return error_at(reader.pointer_of("uri"), fmt::format("external asset '{}' is not pinned", name), "add its sha256, etag or revision");
+    chain_.assets.emplace(name, std::move(asset));
+    return {};
+  }
+  asset.path = *path;
+  const FileRole role = asset.kind == "conditioning-prompt" ? FileRole::kText : FileRole::kData;
+  std::vector<std::string> paths;
+  std::error_code ignored;
+  const std::string path_pointer = reader.pointer_of("path");
+  if (is_glob(*path) || fs::is_directory(chain_.directory / *path, ignored)) {
+    auto found = expand_glob(chain_.root, chain_.directory, is_glob(*path) ? *path : *path + "/**/*");
+    if (!found) return std::move(found.error()).at(document_.place_of(path_pointer));
+    if (found->empty()) return error_at(path_pointer, fmt::format("no file matches '{}'", *path), "paths are relative to the chain file");
+    paths = std::move(*found);
+  } else {
+    paths.push_back(*path);
+  }
+  for (const std::string& one : paths) {
+    LLMOPS_ASSIGN(ManifestFile file, add_file(one, path_pointer, role));
+    asset.files.push_back(std::move(file));
+  }
+  chain_.assets.emplace(name, std::move(asset));
+  return {};
+}
+
+}  // namespace llmops

@@ -1,0 +1,222 @@
+// JSON Schema draft 7 (https://json-schema.org/draft-07) by valijson. The library reports sentences; people and tests want
+// the place and the keyword, so its sentences are mapped back.
+#define VALIJSON_USE_EXCEPTIONS 1
+#include "core/eval/metrics/schema_checker.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <exception>
+#include <regex>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include "core/base/yaml.h"
+#include "core/eval/metrics/scoring.h"
+
+namespace llmops {
+
+struct SchemaChecker::State {
+  valijson::Schema schema;
+  bool matches_text = false;
+};
+
+namespace {
+
+struct Sentence { const char* part; const char* keyword; };
+// The first part that occurs in the library's sentence names the keyword. Wrappers ("failed to validate item") are absent:
+// the sentence of what failed inside comes before them.
+constexpr std::array<Sentence, 30> kSentences{{
+    {"'type' constraint", "type"},
+    {"anyOf constraint", "anyOf"},
+    {"oneOf constraint", "oneOf"},
+    {"exactly one child schema", "oneOf"},
+    {"if-then-else", "if"},
+    {"'const' constraint", "const"},
+    {"'contains' constraint", "contains"},
+    {"enum values", "enum"},
+    {"allowed by items constraint", "additionalItems"},
+    {"'additionalItems' constraint", "additionalItems"},
+    {"number less than or equal", "maximum"},
+    {"number less than", "exclusiveMaximum"},
+    {"number greater than or equal", "minimum"},
+    {"number greater than", "exclusiveMinimum"},
+    {"Array should contain no more", "maxItems"},
+    {"Array should contain no fewer", "minItems"},
+    {"String should be no more", "maxLength"},
+    {"String should be no fewer", "minLength"},
+    {"Object should have no more", "maxProperties"},
+    {"Object should have no fewer", "minProperties"},
+    {"multiple of", "multipleOf"},
+    {"multipleOf check", "multipleOf"},
+    {"'not' constraint", "not"},
+    {"'pattern' constraint", "pattern"},
+    {"'additionalProperties' constraints", "additionalProperties"},
+    {"Missing required property", "required"},
+    {"Missing dependency", "dependencies"},
+    {"dependent schema", "dependencies"},
+    {"Elements at indexes", "uniqueItems"},
+    {"String should be a valid", "format"},
+}};
+
+const char* keyword_of(const std::string& sentence) {
+  for (const Sentence& row : kSentences) {
+    if (sentence.find(row.part) != std::string::npos) return row.keyword;
+  }
+  return nullptr;
+}
+
+// ["<root>", "[a]", "[0]"] -> "/a/0".
+std::string pointer_of(const std::vector<std::string>& context) {
+  std::string pointer;
+  for (size_t i = 1; i < context.size(); ++i) pointer = json_pointer_append(pointer, std::string_view(context[i]).substr(1, context[i].size() - 2));
+  return pointer;
+}
+
+// "Missing required property 'id'." -> "id".
+std::string quoted_name(const std::string& sentence) {
+  const size_t end = sentence.rfind('\''), start = end == std::string::npos ? end : sentence.rfind('\'', end - 1);
+  return start == std::string::npos ? "" : sentence.substr(start + 1, end - start - 1);
+}
+
+bool is_choice(const char* keyword) { return std::string_view(keyword) == "anyOf" || std::string_view(keyword) == "oneOf"; }
+
+// What failed inside a branch of anyOf or oneOf says little: the choice itself, which the library reports after its
+// branches, is the failure.
+SchemaFailure pick_failure(const valijson::ValidationResults& results) {
+  const valijson::ValidationResults::Error* picked = nullptr;
+  for (const auto& error : results) {
+    const char* keyword = keyword_of(error.description);
+    if (keyword == nullptr) continue;
+    if (picked == nullptr) picked = &error;
+    const bool encloses = error.context.size() <= picked->context.size() && std::equal(error.context.begin(), error.context.end(), picked->context.begin());
+    if (is_choice(keyword) && encloses) picked = &error;
+  }
+  // The library is silent about one keyword only.
+  if (picked == nullptr) return {"", "propertyNames", "the value fails 'propertyNames'"};
+  SchemaFailure failure{pointer_of(picked->context), keyword_of(picked->description), ""};
+  failure.message = fmt::format("{} fails '{}'", failure.pointer.empty() ? "the value" : failure.pointer, failure.keyword);
+  if (failure.keyword == "required" || failure.keyword == "dependencies") {
+    if (const std::string name = quoted_name(picked->description); !name.empty()) failure.message += fmt::format(": no '{}'", name);
+  } else if (failure.keyword == "additionalProperties") {
+    failure.message += fmt::format(": '{}'", quoted_name(picked->description));
+  }
+  return failure;
+}
+
+// The library's adapter knows nlohmann's sorted object only. Draft 7 calls 1.0 an integer, the library does not: integral
+// numbers are handed over as integers.
+nlohmann::json plain_value(const Json& value) {
+  if (value.is_object()) {
+    nlohmann::json plain = nlohmann::json::object();
+    for (const auto& member : value.items()) plain[member.key()] = plain_value(member.value());
+    return plain;
+  }
+  if (value.is_array()) {
+    nlohmann::json plain = nlohmann::json::array();
+    for (const Json& item : value) plain.push_back(plain_value(item));
+    return plain;
+  }
+  if (value.is_number_float()) {
+    constexpr double kLargestExact = 9007199254740992.0;
+    const double number = value.get<double>();
+    if (std::abs(number) <= kLargestExact && number == std::trunc(number)) return static_cast<int64_t>(number);
+  }
+  return nlohmann::json(value);
+}
+
+// The library divides by an integral multipleOf after cutting the value's fraction off, and by 0 when told to.
+Status repair_multiples(nlohmann::json& schema) {
+  if (!schema.is_structured()) return {};
+  for (auto& member : schema.items()) {
+    if (schema.is_object() && member.key() == "multipleOf" && member.value().is_number()) {
+      const double divisor = member.value().get<double>();
+      if (divisor <= 0) return Error(ErrorCode::kConfig, "'multipleOf' must be greater than 0");
+      member.value() = divisor;
+    }
+    LLMOPS_CHECK(repair_multiples(member.value()));
+  }
+  return {};
+}
+
+// Refuses patterns that do not compile now rather than at the first case, and tells whether texts are matched at all.
+Status check_patterns(const Json& schema, bool& matches_text) {
+  const auto try_pattern = [&](const std::string& pattern) -> Status {
+    matches_text = true;
+    try {
+      const std::regex compiled(pattern);
+    } catch (const std::regex_error&) {
+      return Error(ErrorCode::kConfig, fmt::format("pattern {} does not compile", shown_text(pattern)));
+    }
+    return {};
+  };
+  if (schema.is_object()) {
+    for (const auto& member : schema.items()) {
+      if (member.key() == "pattern" && member.value().is_string()) LLMOPS_CHECK(try_pattern(member.value().get<std::string>()));
+      if (member.key() == "format" && member.value().is_string()) matches_text = true;
+      if (member.key() == "patternProperties" && member.value().is_object()) {
+        for (const auto& pattern : member.value().items()) LLMOPS_CHECK(try_pattern(pattern.key()));
+      }
+    }
+  }
+  if (!schema.is_structured()) return {};
+  for (const Json& item : schema) LLMOPS_CHECK(check_patterns(item, matches_text));
+  return {};
+}
+
+bool has_long_text(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().size() > SchemaChecker::kLongestMatchedText;
+  if (value.is_object()) {
+    for (const auto& member : value.items()) {
+      if (member.key().size() > SchemaChecker::kLongestMatchedText) return true;
+    }
+  }
+  if (!value.is_structured()) return false;
+  for (const Json& item : value) {
+    if (has_long_text(item)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+SchemaChecker::SchemaChecker(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SchemaChecker::SchemaChecker(SchemaChecker&&) noexcept = default;
+SchemaChecker& SchemaChecker::operator=(SchemaChecker&&) noexcept = default;
+SchemaChecker::~SchemaChecker() = default;
+
+Result<SchemaChecker> SchemaChecker::compile(const Json& schema) {
+  if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be an object, got {}", json_type_word(schema)));
+  auto state = std::make_unique<State>();
+  LLMOPS_CHECK(check_patterns(schema, state->matches_text));
+  nlohmann::json plain = plain_value(schema);
+  LLMOPS_CHECK(repair_multiples(plain));
+  try {
+    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(plain), state->schema);
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kConfig, fmt::format("not a draft 7 schema: {}", error.what()));
+  }
+  return SchemaChecker(std::move(state));
+}
+
+Result<std::optional<SchemaFailure>> SchemaChecker::check(const Json& value) const {
+  if (state_->matches_text && has_long_text(value)) {
+    return Error(ErrorCode::kData, fmt::format("a text over {} bytes cannot be checked by a schema with 'pattern' or 'format'", kLongestMatchedText));
+  }
+  try {
+    const nlohmann::json plain = plain_value(value);
+    valijson::Validator validator;  // holds a cache, so one per call
+    valijson::ValidationResults results;
+    if (validator.validate(state_->schema, valijson::adapters::NlohmannJsonAdapter(plain), &results)) return std::optional<SchemaFailure>();
+    return std::optional<SchemaFailure>(pick_failure(results));
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kData, fmt::format("the schema cannot be applied: {}", error.what()));
+  }
+}
+
+}  // namespace llmops

@@ -1,0 +1,152 @@
+// What is made once for all cases of a run: providers, retrieval indexes, few-shot examples, processes.
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/format/dataset_rows.h"
+#include "core/provider/offline.h"
+#include "core/provider/openai.h"
+#include "core/runtime/step_runner.h"
+
+namespace llmops {
+namespace {
+
+ProcessOptions process_options(const Chain& chain, const CommandSpec& command, const RuntimeContext& context) {
+  ProcessOptions options;
+  options.argv = command.argv;
+  options.directory = chain.directory;
+  options.environment = context.child_environment;
+  options.timeout_s = command.timeout_s;
+  options.max_output_bytes = command.max_output_bytes;
+  options.persistent = command.persistent;
+  return options;
+}
+
+Result<std::unique_ptr<Provider>> make_openai(const ModelSpec& model, const RuntimeContext& context) {
+  OpenAiOptions options;
+  options.base_url = model.base_url;
+  options.query = model.query;
+  options.retry = context.retry;
+  options.retry.seed = context.seed;
+  options.requests_per_minute = model.requests_per_minute;
+  if (model.api_key) {
+    LLMOPS_ASSIGN(options.api_key, context.secret(*model.api_key));
+    context.scrubber->add(options.api_key);
+  }
+  for (const HeaderSpec& header : model.headers) {
+    Secret value("", header.before);
+    if (header.secret) {
+      LLMOPS_ASSIGN(const Secret secret, context.secret(*header.secret));
+      context.scrubber->add(secret);
+      value = Secret(secret.variable(), header.before + secret.reveal() + header.after);
+    }
+    options.headers.emplace_back(header.name, std::move(value));
+  }
+  return make_openai_provider(std::move(options), *context.transport, *context.limiter, *context.scrubber);
+}
+
+Result<std::unique_ptr<Provider>> make_provider(const Chain& chain, const ModelSpec& model, const RuntimeContext& context) {
+  switch (model.provider) {
+    case ProviderKind::kOpenAi: return make_openai(model, context);
+    case ProviderKind::kExec: return make_exec_provider(process_options(chain, model.command, context));
+    case ProviderKind::kEcho: return make_echo_provider();
+    case ProviderKind::kReplay: {
+      const fs::path shown = fs::path(chain.shown_path).parent_path() / model.replay_path;
+      return make_replay_provider({chain.directory / model.replay_path, shown.lexically_normal().generic_string(), model.replay_key, model.replay_reply});
+    }
+  }
+  return Error(ErrorCode::kBug, "a provider kind has no implementation");
+}
+
+bool holds_rows(const std::string& path) {
+  for (const char* ending : {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}) if (path.ends_with(ending)) return true;
+  return false;
+}
+
+// A grounding file of rows: the row's id and text; without a `text` column the row itself as JSON.
+Status add_row_passages(const ManifestFile& file, std::vector<Passage>& passages) {
+  LLMOPS_ASSIGN(const auto reader, open_dataset(file.source, file.path));
+  DatasetRow row;
+  while (true) {
+    LLMOPS_ASSIGN(const bool more, reader->next(row));
+    if (!more) return {};
+    const auto id = row.value.find("id");
+    const auto text = row.value.contains("text") ? row.value.find("text") : row.value.find("content");
+    passages.push_back({id == row.value.end() ? fmt::format("{}#{}", file.path, row.number) : json_to_text(*id),
+                        text == row.value.end() ? dump_json(row.value) : json_to_text(*text), file.path});
+  }
+}
+
+Result<PreparedRetrieval> prepare_retrieval(const Chain& chain, const RetrieveStep& body) {
+  PreparedRetrieval prepared;
+  for (const ManifestFile& file : chain.assets.at(body.from).files) {
+    if (holds_rows(file.path)) {
+      LLMOPS_CHECK(add_row_passages(file, prepared.passages));
+      continue;
+    }
+    LLMOPS_ASSIGN(const std::string bytes, read_file(file.source));
+    for (Passage& passage : chunk_document(file.path, normalize_text(bytes), body.chunk)) prepared.passages.push_back(std::move(passage));
+  }
+  prepared.index = std::make_unique<Bm25Index>(prepared.passages);
+  return prepared;
+}
+
+Result<std::vector<FewShotExample>> load_few_shots(const AssetSpec& asset) {
+  std::vector<FewShotExample> examples;
+  for (const ManifestFile& file : asset.files) {
+    LLMOPS_ASSIGN(const auto reader, open_dataset(file.source, file.path));
+    DatasetRow row;
+    while (true) {
+      LLMOPS_ASSIGN(const bool more, reader->next(row));
+      if (!more) break;
+      if (!row.value.contains("input") || !row.value.contains("output")) {
+        return Error(ErrorCode::kData, fmt::format("row {} of few-shot asset '{}' has no 'input' or no 'output'", row.number, asset.name), "give every row both columns")
+            .at({file.path, row.line, 1, 1, {}});
+      }
+      examples.push_back({row.value["input"], row.value["output"]});
+    }
+  }
+  return examples;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const RuntimeContext& context) {
+  auto prepared = std::make_unique<PreparedChain>();
+  prepared->chain = &chain;
+  prepared->context = context;
+  for (const StepSpec& step : chain.steps) {
+    Json identity = {{"engine", kChainEngine}, {"definition", step.definition}};
+    if (const auto* body = std::get_if<ModelStep>(&step.body)) {
+      const ModelSpec& model = chain.models.at(body->model);
+      if (!prepared->models.contains(body->model)) {
+        LLMOPS_ASSIGN(auto provider, make_provider(chain, model, context));
+        prepared->models[body->model] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url}};
+      }
+      identity["model"] = model.identity;
+      // The recorded replies are what a replay model is.
+      for (const ManifestFile& file : chain.files) if (file.path == normalize_text(model.replay_path)) identity["replies"] = file.sha256;
+      for (const std::string& word : model.command.argv) {
+        for (const ManifestFile& file : chain.files) if (file.path == word) identity["program"][word] = file.sha256;
+      }
+      if (body->few_shot) {
+        const AssetSpec& asset = chain.assets.at(body->few_shot->from);
+        for (const ManifestFile& file : asset.files) identity["few_shot"][file.path] = file.sha256;
+        if (body->few_shot->select == FewShotSelect::kRandom) identity["seed"] = context.seed;
+        if (!prepared->few_shots.contains(asset.name)) {
+          LLMOPS_ASSIGN(prepared->few_shots[asset.name], load_few_shots(asset));
+        }
+      }
+      for (const std::string& name : body->tools) identity["tools"][name] = chain.tools.at(name).input_schema;
+    } else if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) {
+      for (const ManifestFile& file : chain.assets.at(retrieve->from).files) identity["documents"][file.path] = file.sha256;
+      LLMOPS_ASSIGN(prepared->retrievals[step.id], prepare_retrieval(chain, *retrieve));
+    } else if (const auto* exec = std::get_if<ExecStep>(&step.body)) {
+      prepared->processes[step.id] = std::make_unique<JsonLineProcess>(process_options(chain, exec->command, context), context.jobs);
+    }
+    auto canonical = canonical_json(identity);
+    prepared->step_identities[step.id] = sha256_hex(canonical ? *canonical : dump_json(identity));
+  }
+  return prepared;
+}
+
+}  // namespace llmops

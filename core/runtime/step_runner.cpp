@@ -1,0 +1,236 @@
+// A step's body runs once per set of values it reads. Before that its key is looked up: definition, files, model and values
+// are in it, so an edit of one component runs that component and what reads its output, and nothing else.
+#include "core/runtime/step_runner.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include "core/base/hash.h"
+#include "core/text/json_schema.h"
+
+namespace llmops {
+namespace {
+
+const Json* value_at_path(const TemplateScope& scope, std::string_view path) {
+  const size_t dot = std::min(path.find('.'), path.size());
+  const Json* at = scope.find(path.substr(0, dot));
+  path.remove_prefix(std::min(dot + 1, path.size()));
+  while (at != nullptr && !path.empty()) {
+    const size_t end = std::min(path.find('.'), path.size());
+    if (!at->is_object()) return at;  // deeper than data can tell: the whole value was read
+    const auto found = at->find(std::string(path.substr(0, end)));
+    at = found == at->end() ? nullptr : &*found;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return at;
+}
+
+// {path: value} of everything the step's templates read; what is undefined is left out.
+Json values_read(const StepCall& call) {
+  Json values = Json::object();
+  if (std::holds_alternative<ExecStep>(call.step->body)) {
+    values["inputs"] = call.input->inputs;
+    values["steps"] = Json::object();
+    for (const std::string& id : call.step->needs) if (call.steps->contains(id)) values["steps"][id] = (*call.steps)[id];
+    values["case"] = {{"id", call.input->id}};
+    if (call.item != nullptr) values["item"] = *call.item;
+    return values;
+  }
+  for (const TemplateReference& reference : call.step->references) {
+    if (values.contains(reference.path)) continue;
+    if (const Json* value = value_at_path(call.scope, reference.path)) values[reference.path] = *value;
+  }
+  return values;
+}
+
+std::string memo_key(const PreparedChain& prepared, const StepCall& call, const std::string& values) {
+  Sha256 hash;
+  hash.update("llmops-step-v1\n");
+  hash.update(prepared.step_identities.at(call.step->id));
+  hash.update(values);
+  hash.update(fmt::format("\nrepeat {}", call.input->repeat));
+  const Sha256Digest digest = hash.finish();
+  return {reinterpret_cast<const char*>(digest.data()), 16};
+}
+
+// A stored span becomes this case's own: same content, marked as reused.
+bool reuse(std::vector<SpanRecord> stored, const StepCall& call, StepOutcome& outcome) {
+  if (stored.empty() || stored[0].output.empty()) return false;
+  auto output = parse_json(stored[0].output, "store");
+  if (!output) return false;
+  std::map<int, int> position;
+  for (size_t i = 0; i < stored.size(); ++i) position[stored[i].sequence] = static_cast<int>(i);
+  for (size_t i = 0; i < stored.size(); ++i) {
+    SpanRecord& span = stored[i];
+    span.parent = i == 0 ? -1 : position.contains(span.parent) ? position[span.parent] : 0;
+    span.cache = SpanCache::kStep;
+    span.retries = 0;
+    if (i == 0) {
+      span.step = call.step->id;
+      span.item = call.item_index;
+    }
+  }
+  if (!stored[0].attributes.empty()) {
+    if (auto attributes = parse_json(stored[0].attributes, "store"); attributes && attributes->contains("tool_calls")) outcome.tool_calls = (*attributes)["tool_calls"];
+  }
+  outcome.output = std::move(*output);
+  outcome.spans = std::move(stored);
+  return true;
+}
+
+}  // namespace
+
+StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const CancelToken& cancel) {
+  RuntimeContext& context = prepared.context;
+  StepOutcome outcome;
+  SpanRecord span;
+  span.step = call.step->id;
+  span.kind = call.step->kind_name();
+  span.item = call.item_index;
+  span.start_ms = context.clock->unix_ms();
+  span.input = dump_json(values_read(call));
+  const std::string key = memo_key(prepared, call, span.input);
+  if (context.store != nullptr && context.cache == CacheUse::kReadAndWrite) {
+    if (auto stored = context.store->find_step(key); stored && reuse(std::move(*stored), call, outcome)) {
+      // The memo key stays with the span that was really run; a copy needs none.
+      outcome.spans[0].memo_key.clear();
+      outcome.spans[0].input = std::move(span.input);
+      return outcome;
+    }
+  }
+  span.memo_key = context.cache == CacheUse::kOff ? "" : key;
+  span.cache = SpanCache::kMiss;
+  outcome.spans.push_back(std::move(span));
+  const int64_t start_ns = context.clock->steady_ns();
+  if (const auto* model = std::get_if<ModelStep>(&call.step->body)) run_model_step(prepared, call, *model, outcome, cancel);
+  else if (const auto* retrieve = std::get_if<RetrieveStep>(&call.step->body)) run_retrieve_step(prepared, call, *retrieve, outcome);
+  else if (const auto* extract = std::get_if<ExtractStep>(&call.step->body)) run_extract_step(call, *extract, outcome);
+  else if (const auto* text = std::get_if<TemplateStep>(&call.step->body)) {
+    auto rendered = text->text->evaluate(call.scope);
+    if (rendered) outcome.output = std::move(*rendered);
+    else outcome.error = std::move(rendered).error();
+  } else {
+    run_exec_step(prepared, call, outcome, cancel);
+  }
+  SpanRecord& own = outcome.spans[0];
+  // A model's latency is the provider's: waiting for a place or for a retry is not the model's doing.
+  if (!std::holds_alternative<ModelStep>(call.step->body)) own.latency_ms = static_cast<double>(context.clock->steady_ns() - start_ns) * 1e-6;
+  if (outcome.error) {
+    outcome.output.reset();
+    own.error_code = outcome.error->kind.empty() ? std::string(error_code_name(outcome.error->code)) : outcome.error->kind;
+    own.error_message = context.scrubber->scrub(outcome.error->message);
+    own.memo_key.clear();
+  } else {
+    own.output = dump_json(*outcome.output);
+  }
+  return outcome;
+}
+
+void run_retrieve_step(PreparedChain& prepared, const StepCall& call, const RetrieveStep& body, StepOutcome& outcome) {
+  auto query = body.query->render(call.scope);
+  if (!query) {
+    outcome.error = std::move(query).error();
+    return;
+  }
+  const PreparedRetrieval& retrieval = prepared.retrievals.at(call.step->id);
+  Json found = Json::array();
+  for (const Bm25Hit& hit : retrieval.index->search(*query, static_cast<size_t>(body.top_k))) {
+    const Passage& passage = retrieval.passages[hit.passage];
+    found.push_back({{"id", passage.id}, {"text", passage.text}, {"score", hit.score}, {"source", passage.source}});
+  }
+  outcome.spans[0].name = fmt::format("{} of {} documents", found.size(), retrieval.passages.size());
+  outcome.output = std::move(found);
+}
+
+namespace {
+
+// The first balanced JSON object or array of a text: models wrap JSON in fences and words.
+std::optional<Json> find_json(const std::string& text) {
+  if (auto whole = parse_json(text, "reply")) return std::move(*whole);
+  for (size_t start = text.find_first_of("{["); start != std::string::npos; start = text.find_first_of("{[", start + 1)) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = start; i < text.size(); ++i) {
+      const char c = text[i];
+      if (in_string) {
+        if (c == '\\') ++i;
+        else if (c == '"') in_string = false;
+        continue;
+      }
+      if (c == '"') in_string = true;
+      else if (c == '{' || c == '[') ++depth;
+      else if (c == '}' || c == ']') {
+        if (--depth > 0) continue;
+        if (auto part = parse_json(std::string_view(text).substr(start, i - start + 1), "reply")) return std::move(*part);
+        break;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::string beginning(const std::string& text) { return text.size() <= 80 ? text : text.substr(0, 77) + "..."; }
+
+Result<Json> extract_value(const ExtractStep& body, const Json& source) {
+  if (body.how == ExtractStep::How::kJson) {
+    if (!source.is_string()) return source;
+    auto found = find_json(source.get_ref<const std::string&>());
+    if (!found) return Error(ErrorCode::kData, fmt::format("no JSON in '{}'", beginning(source.get<std::string>())));
+    return std::move(*found);
+  }
+  const std::string text = json_to_text(source);
+  if (body.how == ExtractStep::How::kChoice) {
+    size_t best = std::string::npos;
+    const std::string* choice = nullptr;
+    for (size_t i = 0; i < body.choices.size(); ++i) {
+      const std::string& one = body.choices[i];
+      re2::StringPiece match;
+      if (!re2::RE2::PartialMatch(text, *body.choice_patterns[i], &match)) continue;
+      const size_t at = static_cast<size_t>(match.data() - text.data());
+      // The first that stands in the text; of two at one place the longer.
+      if (at < best || (at == best && one.size() > choice->size())) {
+        best = at;
+        choice = &one;
+      }
+    }
+    if (choice == nullptr) return Error(ErrorCode::kData, fmt::format("none of the choices stands in '{}'", beginning(text)));
+    return Json(*choice);
+  }
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(body.group) + 1);
+  std::optional<std::string> found;
+  size_t from = 0;
+  while (from <= text.size() && body.pattern->Match(text, from, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) {
+    found = groups.back().as_string();
+    if (!body.last) break;
+    const size_t end = static_cast<size_t>(groups[0].data() - text.data()) + groups[0].size();
+    from = end > from ? end : from + 1;
+  }
+  if (!found) return Error(ErrorCode::kData, fmt::format("regular expression '{}' does not match '{}'", body.regex, beginning(text)));
+  return Json(*found);
+}
+
+}  // namespace
+
+void run_extract_step(const StepCall& call, const ExtractStep& body, StepOutcome& outcome) {
+  constexpr const char* kHow[] = {"json", "regex", "choice"};
+  outcome.spans[0].name = kHow[static_cast<size_t>(body.how)];
+  auto source = body.from->evaluate(call.scope);
+  if (!source) {
+    outcome.error = std::move(source).error();
+    return;
+  }
+  auto value = extract_value(body, *source);
+  if (!value) {
+    outcome.error = std::move(value).error();
+    return;
+  }
+  if (body.schema) {
+    if (auto valid = body.schema->validate(*value); !valid) {
+      outcome.error = std::move(valid).error();
+      return;
+    }
+  }
+  outcome.output = std::move(*value);
+}
+
+}  // namespace llmops

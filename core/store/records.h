@@ -1,0 +1,113 @@
+// The rows of the store, as plain data. JSON travels as text: the store does not look inside.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llmops {
+
+// ---- versions ----
+struct SnapshotFile {
+  std::string path;      // relative, '/'-separated: the manifest's path
+  std::string role;      // "text" or "data"
+  std::string sha256;    // of the bytes as the manifest counts them (text: without BOM, LF)
+  uint64_t size_bytes = 0;
+  std::string bytes;     // the original bytes when small; empty when `source` is set
+  std::string source;    // absolute path to stream from (large or binary files)
+};
+
+struct VersionInput {
+  std::string chain;     // chain name
+  std::string vid;       // 64 hex
+  std::string manifest;  // canonical JSON
+  std::vector<SnapshotFile> files;
+  std::string message;
+  std::string author;    // "Name <mail>"
+  bool automatic = false;  // made by a run: refs/llmops/<chain>/auto/<vid>, not part of the history of heads
+};
+
+struct VersionRecord {
+  std::string vid, chain, commit_oid, parent_vid, message, author;
+  int64_t created_ms = 0;
+  bool automatic = false;
+};
+
+struct LabelRecord { std::string chain, name, vid, reason, author; int64_t moved_ms = 0; };
+
+// ---- runs ----
+enum class RunState { kRunning, kFinished, kStopped };  // stopped: by a budget, a limit or Ctrl-C; both of the others may be resumed
+
+struct RunRecord {
+  int64_t number = 0;          // short local number, from 1
+  std::string uuid;            // UUIDv7
+  std::string chain, vid, suite, suite_id;
+  RunState state = RunState::kRunning;
+  std::string stop_reason;     // "budget_usd", "budget_tokens", "time_limit", "interrupted"; empty otherwise
+  int64_t started_ms = 0;
+  std::optional<int64_t> finished_ms;
+  std::string settings;        // JSON: what is needed to resume (suite path, overrides, repeat, filter, seed ...)
+  std::string summary;         // JSON: the report's document once finished, else empty
+  int64_t case_count = 0;      // rows of the dataset x repeats that the run is to do; 0 until known
+};
+
+enum class SpanCache { kNone, kMiss, kStep, kResponse };  // kNone: not cacheable; kStep: from the step memo; kResponse: from the response cache
+
+struct SpanRecord {
+  int sequence = 0;            // within the case, in order of start; stable across runs of the same inputs
+  int parent = -1;             // sequence of the parent; -1: the case
+  std::string step;            // id of the step; of external spans: "STEP/NAME"
+  std::string kind;            // "model", "retrieve", "extract", "template", "exec", "external"
+  std::string name;            // shown: model, "4 of 212 documents"
+  int item = -1;               // index within for_each; -1: none
+  std::string input;           // JSON: the values the step read
+  std::string prompt;          // JSON: rendered messages of a model step; empty otherwise
+  std::string output;          // JSON; empty: none (error, skipped)
+  std::string model_asked, model_served;
+  std::optional<int64_t> input_tokens, output_tokens;
+  std::optional<double> cost_usd;
+  int64_t start_ms = 0;        // unix
+  double latency_ms = 0;
+  std::optional<double> ttft_ms;
+  int retries = 0;
+  bool skipped = false;
+  std::string error_code, error_message;  // empty: no error
+  SpanCache cache = SpanCache::kNone;
+  std::string memo_key;        // 16 raw bytes, or empty: not reusable
+  std::string attributes;      // JSON object: what else the provider said, and the parts of the cache key; may be empty
+};
+
+struct ScoreRecord {
+  std::string metric;
+  std::optional<double> value; // absent: no score (skipped or error)
+  std::optional<bool> pass;
+  std::string error;           // why there is no score; empty when the target was skipped
+  std::string detail;          // JSON, for people; may be empty
+};
+
+struct CaseRecord {
+  int64_t ordinal = 0;         // from 0: row of the dataset (after filters)
+  int repeat = 0;
+  std::string case_id;
+  std::string case_hash;       // 16 hex of the row's canonical form: pairing never joins different rows of one id
+  std::string row;             // JSON: the dataset row
+  std::string output;          // JSON; empty: none
+  std::string error_code, error_message;  // the first step's error; empty: none
+  std::string error_step;
+  double latency_ms = 0;       // the case from first step to output (original latencies where steps were reused)
+  std::optional<double> cost_usd;
+  std::optional<int64_t> input_tokens, output_tokens;
+  std::optional<bool> pass;
+  std::vector<SpanRecord> spans;
+  std::vector<ScoreRecord> scores;
+};
+
+struct CachedResponse {
+  std::string key;             // 32 raw bytes
+  std::string parts;           // JSON: digest per part of the key (provider, base_url, model, messages, params, tools, repeat)
+  std::string reply;           // JSON
+  int64_t created_ms = 0;
+};
+
+}  // namespace llmops

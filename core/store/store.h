@@ -1,0 +1,105 @@
+// The local store `.llmops/`: versions in a bare git repository, large files in content-addressed blobs, runs in SQLite.
+// Write order, never reversed: blobs -> git objects -> ref (the commit point, under the lock) -> SQLite.
+// Two processes may use one store at once. A Store is thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/result.h"
+#include "core/store/records.h"
+
+namespace llmops {
+
+struct StoreOptions {
+  std::filesystem::path directory;       // the .llmops directory
+  bool create = false;                   // make it when absent (and only then); otherwise kNotFound with the hint `llmops init`
+  bool read_only = false;
+  int64_t lock_timeout_ms = 10'000;
+  Clock* clock = nullptr;                // required; must outlive the store
+};
+
+// Batches finished cases into transactions on its own thread. Thread-safe.
+class RunWriter {
+ public:
+  virtual ~RunWriter() = default;        // without finish(): the run stays "running" and can be resumed
+  // Hands over one case with its spans and scores; blocks while the queue (by bytes) is full. Once a write has failed every
+  // later call returns that error. A case becomes durable within a second. A case written before under the same (ordinal, repeat) is replaced.
+  virtual Status add(CaseRecord record) = 0;
+  virtual Status flush() = 0;            // returns when everything added so far is committed
+  // Flushes, sets the final state and summary; durable (synchronous=FULL) when it returns.
+  virtual Status finish(RunState state, std::string_view stop_reason, std::string_view summary_json) = 0;
+};
+
+class Store {
+ public:
+  // Errors: kNotFound, kNewerStore ("written by llmops N; this one reads up to M"), kCorrupt (with the file), kLocked, kIo
+  // (read-only directory, disk full). A store of an older schema is migrated, after a copy to .llmops/backup/.
+  static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
+  virtual ~Store() = default;
+
+  // ---- versions ----
+  // Idempotent by vid: a known vid that already is the head changes nothing and returns its record. automatic: only
+  // refs/llmops/<chain>/auto/<vid>; else refs/llmops/<chain>/heads/main moves to a new commit with the old head as parent.
+  virtual Result<VersionRecord> commit_version(const VersionInput& input) = 0;
+  virtual bool has_version(std::string_view vid) = 0;
+  virtual Result<std::optional<VersionRecord>> head(std::string_view chain) = 0;
+  virtual Result<std::vector<VersionRecord>> log(std::string_view chain, int limit = 0) = 0;     // newest first, heads only; 0: all
+  virtual Result<std::vector<VersionRecord>> find_versions(std::string_view chain, std::string_view vid_prefix) = 0;  // automatic ones too; chain empty: any
+  virtual Result<std::string> read_manifest(std::string_view vid) = 0;
+  // The file's original bytes; `path` as in the manifest. kCorrupt when the digest does not match.
+  virtual Result<std::string> read_version_file(std::string_view vid, std::string_view path) = 0;
+  virtual Result<std::vector<std::string>> chains() = 0;
+
+  // ---- labels ----
+  virtual Status set_label(const LabelRecord& label) = 0;                                        // moves it; history is kept
+  virtual Result<std::optional<LabelRecord>> label(std::string_view chain, std::string_view name) = 0;
+  virtual Result<std::vector<LabelRecord>> labels(std::string_view chain) = 0;                   // chain empty: all
+  virtual Result<std::vector<LabelRecord>> label_history(std::string_view chain, std::string_view name) = 0;  // newest first
+
+  // ---- runs ----
+  // Gives the number; the row is durable when this returns.
+  virtual Result<RunRecord> begin_run(RunRecord run) = 0;
+  virtual Result<std::unique_ptr<RunWriter>> run_writer(int64_t run_number) = 0;
+  virtual Status reopen_run(int64_t run_number, std::string_view settings_json) = 0;            // to resume: back to running
+  virtual Status set_case_count(int64_t run_number, int64_t case_count) = 0;
+  // REF of a run: number, UUID or a prefix of 8 or more, "last", "last-1". kNotFound lists the newest runs in its hint.
+  virtual Result<RunRecord> find_run(std::string_view reference) = 0;
+  virtual Result<std::vector<RunRecord>> runs(int limit) = 0;                                   // newest first
+  virtual Result<std::optional<RunRecord>> newest_finished_run(std::string_view vid, std::string_view suite_id) = 0;
+
+  // Cases in order of (ordinal, repeat); the visitor returns false to stop. Memory stays flat.
+  struct CaseFilter {
+    std::optional<std::string> case_id;
+    bool failed_only = false, errors_only = false;
+    bool with_spans = false, with_scores = true, with_bodies = true;  // bodies: row and output
+    std::optional<std::string> step;                                   // spans of this step only
+  };
+  virtual Status visit_cases(int64_t run_number, const CaseFilter& filter, const std::function<bool(const CaseRecord&)>& visit) = 0;
+  // (ordinal, repeat) of the cases that are stored without an error.
+  virtual Result<std::vector<std::pair<int64_t, int>>> finished_cases(int64_t run_number) = 0;
+
+  // ---- caches ----
+  // The span that was stored under this key without an error, first, then its descendants (external spans); empty: none.
+  virtual Result<std::vector<SpanRecord>> find_step(std::string_view memo_key) = 0;
+  virtual Result<std::optional<CachedResponse>> find_response(std::string_view key) = 0;
+  // Buffered; durable within a second or at the next flush of a run writer, whichever is first.
+  virtual Status put_response(CachedResponse response) = 0;
+  struct CacheStats { int64_t responses = 0, response_bytes = 0, steps = 0; };
+  virtual Result<CacheStats> cache_stats() = 0;
+  // Forgets responses and step keys (runs stay whole). Returns how many entries.
+  virtual Result<int64_t> clear_cache() = 0;
+
+  virtual const std::filesystem::path& directory() const = 0;
+};
+
+// The digest that refs say is the head's vid, by reading the ref and the index without loading libgit2: for `version
+// status` and `lock --check`, which must start fast. Falls back to the slow path when the index is behind the refs.
+
+}  // namespace llmops

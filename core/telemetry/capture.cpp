@@ -1,0 +1,64 @@
+#include "core/telemetry/capture.h"
+
+#include <re2/re2.h>
+
+#include "core/base/hash.h"
+#include "core/base/json.h"
+
+namespace llmops {
+
+Result<Capture> parse_capture(std::string_view name) {
+  if (name == "full") return Capture::kFull;
+  if (name == "redacted") return Capture::kRedacted;
+  if (name == "hash") return Capture::kHash;
+  return Error(ErrorCode::kConfig, "unknown capture level '" + std::string(name) + "'", did_you_mean(name, {"full", "redacted", "hash"}));
+}
+
+std::string redact_personal_data(std::string_view text) {
+  struct Rule { re2::RE2 pattern; const char* mark; };
+  // Longer shapes first: a card number also looks like a telephone number.
+  static const Rule kRules[] = {
+      {re2::RE2(R"([A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+\.[A-Za-z]{2,})"), "[email]"},
+      {re2::RE2(R"(\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b)"), "[iban]"},
+      {re2::RE2(R"(\b(?:\d[ \-]?){12,18}\d\b)"), "[card]"},
+      {re2::RE2(R"(\b(?:\d{1,3}\.){3}\d{1,3}\b)"), "[ip]"},
+      {re2::RE2(R"((?:\+\d{1,3}[ \-]?|\b0)(?:\(?\d{2,4}\)?[ \-/]?){2,4}\d{2,4}\b)"), "[phone]"},
+  };
+  std::string out(text);
+  for (const Rule& rule : kRules) re2::RE2::GlobalReplace(&out, rule.pattern, rule.mark);
+  return out;
+}
+
+namespace {
+
+void capture_body(std::string& body, Capture capture, const SecretScrubber& scrubber) {
+  if (body.empty()) return;
+  switch (capture) {
+    case Capture::kFull: body = scrubber.scrub(body); return;
+    case Capture::kRedacted: body = redact_personal_data(scrubber.scrub(body)); return;
+    case Capture::kHash: body = dump_json({{"sha256", sha256_hex(body)}, {"bytes", body.size()}}); return;
+  }
+}
+
+}  // namespace
+
+void apply_capture(CaseRecord& record, Capture capture, const SecretScrubber& scrubber) {
+  capture_body(record.row, capture, scrubber);
+  capture_body(record.output, capture, scrubber);
+  record.error_message = scrubber.scrub(record.error_message);
+  for (SpanRecord& span : record.spans) {
+    capture_body(span.input, capture, scrubber);
+    capture_body(span.prompt, capture, scrubber);
+    capture_body(span.output, capture, scrubber);
+    span.error_message = scrubber.scrub(span.error_message);
+    span.attributes = scrubber.scrub(span.attributes);
+    if (capture != Capture::kFull) span.memo_key.clear();
+  }
+  for (ScoreRecord& score : record.scores) {
+    score.error = scrubber.scrub(score.error);
+    if (capture == Capture::kFull) score.detail = scrubber.scrub(score.detail);
+    else score.detail.clear();
+  }
+}
+
+}  // namespace llmops

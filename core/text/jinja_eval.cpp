@@ -1,0 +1,465 @@
+// Statements: output, blocks and names (jinja2/compiler.py fixes their scopes: a loop, a macro, a with, an include and a
+// block that is captured have names of their own; an if has not).
+#include "core/text/jinja_eval.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/text/codepoint.h"
+
+namespace llmops::jinja {
+
+Error type_error(std::string message, std::string hint) { return Error(ErrorCode::kData, std::move(message), std::move(hint)); }
+
+std::string type_phrase(const Value& value) {
+  if (value.is(Kind::kNone) || value.is(Kind::kUndefined)) return std::string(type_name(value));
+  const std::string_view name = type_name(value);
+  return fmt::format("{} {}", name == "integer" ? "an" : "a", name);
+}
+
+Error Evaluator::locate(const Place& place, Error error) {
+  placed_ = true;
+  return code_.sources[place.source]->locate(place.offset, place.length, std::move(error));
+}
+
+Error Evaluator::fail(const Place& place, std::string message, std::string hint) {
+  return locate(place, type_error(std::move(message), std::move(hint)));
+}
+
+Status Evaluator::charge(size_t steps) {
+  if (steps > code_.limits.max_steps - steps_) {
+    return type_error(fmt::format("template takes more than {} steps", code_.limits.max_steps), "loop over less");
+  }
+  steps_ += steps;
+  return {};
+}
+
+Status Evaluator::fits(size_t bytes) const {
+  if (bytes <= code_.limits.max_output_bytes) return {};
+  return type_error(fmt::format("template makes more than {} bytes of text", code_.limits.max_output_bytes), "put less text in");
+}
+
+Result<Value> Evaluator::make_text(std::string text, bool safe) {
+  LLMOPS_CHECK(fits(text.size()));
+  LLMOPS_CHECK(charge(text.size() / 64));
+  Value value = Value::own(std::move(text));
+  value.safe = safe;
+  return value;
+}
+
+Result<Value> Evaluator::make_list(std::vector<Value> items, ListStyle style) {
+  LLMOPS_CHECK(charge(items.size()));
+  auto data = std::make_shared<ListData>();
+  for (const Value& item : items) data->depth = std::max(data->depth, depth_of(item) + 1);
+  if (data->depth > kMaxValueDepth) return type_error(fmt::format("lists nest deeper than {} levels", kMaxValueDepth));
+  data->items = std::move(items);
+  data->style = style;
+  Value value;
+  value.kind = Kind::kList;
+  value.list = data.get();
+  value.owner = std::move(data);
+  return value;
+}
+
+Result<Value> Evaluator::make_dict(std::vector<std::pair<Value, Value>> entries) {
+  LLMOPS_CHECK(charge(entries.size()));
+  auto data = std::make_shared<DictData>();
+  for (const auto& [key, item] : entries) data->depth = std::max({data->depth, depth_of(key) + 1, depth_of(item) + 1});
+  if (data->depth > kMaxValueDepth) return type_error(fmt::format("dicts nest deeper than {} levels", kMaxValueDepth));
+  data->entries = std::move(entries);
+  Value value;
+  value.kind = Kind::kDict;
+  value.dict = data.get();
+  value.owner = std::move(data);
+  return value;
+}
+
+Value Evaluator::make_namespace(std::vector<std::pair<std::string, Value>> entries) {
+  Value value;
+  value.kind = Kind::kNamespace;
+  value.space = &namespaces_.emplace_back(Namespace{std::move(entries)});
+  return value;
+}
+
+Value Evaluator::make_cycler(std::vector<Value> items, bool is_joiner) {
+  Value value;
+  value.kind = Kind::kCycler;
+  value.cycler = &cyclers_.emplace_back(Cycler{std::move(items), 0, is_joiner});
+  return value;
+}
+
+Frame* Evaluator::push_frame(Frame* parent) {
+  Frame* frame = nullptr;
+  if (free_frames_.empty()) {
+    frame = &frames_.emplace_back();
+  } else {
+    frame = free_frames_.back();
+    free_frames_.pop_back();
+  }
+  frame->parent = parent;
+  frame_ = frame;
+  return frame;
+}
+
+void Evaluator::pop_frame(Frame* frame, Frame* previous) {
+  frame_ = previous;
+  if (frame->captured) return;
+  frame->names.clear();
+  free_frames_.push_back(frame);
+}
+
+void Evaluator::set(int name_id, Value value) {
+  for (auto& [id, known] : frame_->names) {
+    if (id != name_id) continue;
+    known = std::move(value);
+    return;
+  }
+  frame_->names.emplace_back(name_id, std::move(value));
+}
+
+Result<std::string> Evaluator::render() {
+  push_frame(nullptr);
+  output_.reserve(code_.sources[0]->text.size());
+  LLMOPS_ASSIGN([[maybe_unused]] const Flow flow, exec(code_.body));
+  return std::move(output_);
+}
+
+Result<Json> Evaluator::evaluate() {
+  push_frame(nullptr);
+  LLMOPS_ASSIGN(const Value value, eval(*code_.sole));
+  if (Status status = usable(value); !status) return locate(code_.sole->place, std::move(status).error());
+  if (value.is(Kind::kUndefined)) return Json(nullptr);
+  if (value.is(Kind::kNamespace)) {
+    Json object = Json::object();
+    for (const auto& [name, entry] : value.space->entries) {
+      std::optional<Json> member = to_json(entry);
+      if (!member) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(entry)));
+      object[name] = std::move(*member);
+    }
+    return object;
+  }
+  std::optional<Json> json = to_json(value);
+  if (!json) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(value)));
+  return std::move(*json);
+}
+
+Result<Evaluator::Flow> Evaluator::exec(const Body& body) {
+  const size_t limit = static_cast<size_t>(code_.limits.max_depth) * 8;
+  if (static_cast<size_t>(++depth_) > limit && !body.empty()) {
+    return fail(body.front()->place, fmt::format("template nests deeper than {} levels", limit));
+  }
+  for (const auto& stmt : body) {
+    LLMOPS_ASSIGN(const Flow flow, exec(*stmt));
+    if (flow != Flow::kNext) {
+      --depth_;
+      return flow;
+    }
+  }
+  --depth_;
+  return Flow::kNext;
+}
+
+Status Evaluator::written(const Place& place) {
+  if (out_->size() <= code_.limits.max_output_bytes) return {};
+  Status status = fits(out_->size());
+  return locate(place, std::move(status).error());
+}
+
+Result<Evaluator::Flow> Evaluator::exec(const Stmt& stmt) {
+  if (Status status = charge(1 + stmt.text.size() / 64); !status) return locate(stmt.place, std::move(status).error());
+  switch (stmt.kind) {
+    case StmtKind::kText:
+      *out_ += stmt.text;
+      LLMOPS_CHECK(written(stmt.place));
+      return Flow::kNext;
+    case StmtKind::kPrint: {
+      LLMOPS_ASSIGN(const Value value, eval(*stmt.exprs[0]));
+      LLMOPS_CHECK(print(value, stmt.exprs[0]->place));
+      return Flow::kNext;
+    }
+    case StmtKind::kIf: return exec_if(stmt);
+    case StmtKind::kFor: return exec_for(stmt);
+    case StmtKind::kSet: case StmtKind::kSetBlock: LLMOPS_CHECK(exec_set(stmt)); return Flow::kNext;
+    case StmtKind::kMacro: set(stmt.macro->name_id, define_macro(*stmt.macro)); return Flow::kNext;
+    case StmtKind::kCallBlock: LLMOPS_CHECK(exec_call_block(stmt)); return Flow::kNext;
+    case StmtKind::kFilterBlock: {
+      LLMOPS_ASSIGN(std::string inner, capture(stmt.bodies[0]));
+      LLMOPS_ASSIGN(const Value value, eval_filters(*stmt.exprs[0], Value::own(std::move(inner))));
+      LLMOPS_CHECK(print(value, stmt.exprs[0]->place));
+      return Flow::kNext;
+    }
+    case StmtKind::kInclude: {
+      Frame* previous = frame_;
+      Frame* frame = push_frame(previous);
+      Result<Flow> flow = exec(stmt.bodies[0]);
+      pop_frame(frame, previous);
+      if (!flow) return std::move(flow).error();
+      return Flow::kNext;
+    }
+    case StmtKind::kWith: LLMOPS_CHECK(exec_with(stmt)); return Flow::kNext;
+    case StmtKind::kBreak: return Flow::kBreak;
+    case StmtKind::kContinue: return Flow::kContinue;
+  }
+  return Flow::kNext;
+}
+
+Status Evaluator::print(const Value& value, const Place& place) {
+  if (value.is(Kind::kString)) {
+    *out_ += value.str();
+    if (Status status = charge(value.size / 64); !status) return locate(place, std::move(status).error());
+    return written(place);
+  }
+  Result<std::string> text = text_of(value);
+  if (!text) return locate(place, std::move(text).error());
+  *out_ += *text;
+  return written(place);
+}
+
+Result<Evaluator::Flow> Evaluator::exec_if(const Stmt& stmt) {
+  for (size_t i = 0; i < stmt.exprs.size(); ++i) {
+    LLMOPS_ASSIGN(const Value condition, eval(*stmt.exprs[i]));
+    Result<bool> holds = truthy(condition);
+    if (!holds) return locate(stmt.exprs[i]->place, std::move(holds).error());
+    if (*holds) return exec(stmt.bodies[i]);
+  }
+  return stmt.bodies.size() > stmt.exprs.size() ? exec(stmt.bodies.back()) : Flow::kNext;
+}
+
+// The value to loop over: lists and ranges as they are, what else can be iterated as a list; filtered by the condition.
+Result<Value> Evaluator::loop_items(const Stmt& stmt) {
+  LLMOPS_ASSIGN(Value items, eval(*stmt.exprs[0]));
+  if (!items.is(Kind::kList) && !items.is(Kind::kRange)) {
+    Result<std::vector<Value>> made = items_of(items);
+    if (!made) return locate(stmt.exprs[0]->place, std::move(made).error());
+    LLMOPS_ASSIGN(items, make_list(std::move(*made)));
+  }
+  if (!stmt.exprs[1]) return items;
+  std::vector<Value> kept;
+  Frame* previous = frame_;
+  Frame* frame = push_frame(previous);
+  for (size_t i = 0; i < list_size(items); ++i) {
+    Value item = list_at(items, i);
+    LLMOPS_CHECK(assign(stmt.targets[0], item));
+    LLMOPS_ASSIGN(const Value condition, eval(*stmt.exprs[1]));
+    Result<bool> holds = truthy(condition);
+    if (!holds) return locate(stmt.exprs[1]->place, std::move(holds).error());
+    if (*holds) kept.push_back(std::move(item));
+  }
+  pop_frame(frame, previous);
+  return make_list(std::move(kept));
+}
+
+Result<Evaluator::Flow> Evaluator::exec_for(const Stmt& stmt) {
+  Result<Value> items = loop_items(stmt);
+  if (!items) return placed_ ? std::move(items).error() : locate(stmt.place, std::move(items).error());
+  Frame* previous = frame_;
+  if (list_size(*items) > 0) return exec_loop(stmt, *items);
+  Frame* frame = push_frame(previous);
+  Result<Flow> flow = exec(stmt.bodies[1]);
+  pop_frame(frame, previous);
+  return flow;
+}
+
+Result<Evaluator::Flow> Evaluator::exec_loop(const Stmt& stmt, const Value& items) {
+  LoopState* state = nullptr;
+  if (free_loops_.empty()) {
+    state = &loops_.emplace_back();
+  } else {
+    state = free_loops_.back();
+    free_loops_.pop_back();
+  }
+  *state = {items, 0, list_size(items), false};
+  Value loop;
+  loop.kind = Kind::kLoop;
+  loop.loop = state;
+  const int loop_id = code_.name_ids.at("loop");
+  Frame* previous = frame_;
+  Frame* frame = push_frame(previous);
+  for (; state->index < state->length; ++state->index) {
+    if (frame->captured) frame = push_frame(previous);
+    frame->names.clear();
+    frame->names.emplace_back(loop_id, loop);
+    if (Status status = charge(1); !status) return locate(stmt.place, std::move(status).error());
+    LLMOPS_CHECK(assign(stmt.targets[0], list_at(items, state->index)));
+    LLMOPS_ASSIGN(const Flow flow, exec(stmt.bodies[0]));
+    if (flow == Flow::kBreak) break;
+  }
+  pop_frame(frame, previous);
+  if (!state->escaped) {
+    state->items = Value();
+    free_loops_.push_back(state);
+  }
+  return Flow::kNext;
+}
+
+Status Evaluator::assign(const Target& target, Value value) {
+  if (!target.attribute.empty()) {
+    Expr name;
+    name.kind = ExprKind::kName;
+    name.text = target.name;
+    name.name_id = target.name_id;
+    const Value space = lookup(name);
+    if (!space.is(Kind::kNamespace)) {
+      return fail(target.place, fmt::format("cannot set an attribute of '{}': it is no namespace", target.name),
+                  fmt::format("write {{% set {} = namespace() %}} first", target.name));
+    }
+    for (auto& [key, known] : space.space->entries) {
+      if (key != target.attribute) continue;
+      known = std::move(value);
+      return {};
+    }
+    space.space->entries.emplace_back(target.attribute, std::move(value));
+    return {};
+  }
+  if (target.parts.empty()) {
+    set(target.name_id, std::move(value));
+    return {};
+  }
+  Result<std::vector<Value>> items = items_of(value);
+  if (!items) return locate(target.place, std::move(items).error());
+  if (items->size() != target.parts.size()) {
+    return fail(target.place, fmt::format("cannot unpack {} values into {} names", items->size(), target.parts.size()));
+  }
+  for (size_t i = 0; i < items->size(); ++i) LLMOPS_CHECK(assign(target.parts[i], std::move((*items)[i])));
+  return {};
+}
+
+Status Evaluator::exec_set(const Stmt& stmt) {
+  if (stmt.kind == StmtKind::kSet) {
+    LLMOPS_ASSIGN(Value value, eval(*stmt.exprs[0]));
+    return assign(stmt.targets[0], std::move(value));
+  }
+  LLMOPS_ASSIGN(std::string text, capture(stmt.bodies[0]));
+  Value value = Value::own(std::move(text));
+  if (stmt.exprs[0]) {
+    LLMOPS_ASSIGN(value, eval_filters(*stmt.exprs[0], value));
+  }
+  return assign(stmt.targets[0], std::move(value));
+}
+
+Status Evaluator::exec_with(const Stmt& stmt) {
+  std::vector<Value> values;
+  for (const ExprPtr& expr : stmt.exprs) {
+    LLMOPS_ASSIGN(Value value, eval(*expr));
+    values.push_back(std::move(value));
+  }
+  Frame* previous = frame_;
+  Frame* frame = push_frame(previous);
+  for (size_t i = 0; i < values.size(); ++i) LLMOPS_CHECK(assign(stmt.targets[i], std::move(values[i])));
+  LLMOPS_ASSIGN([[maybe_unused]] const Flow flow, exec(stmt.bodies[0]));
+  pop_frame(frame, previous);
+  return {};
+}
+
+// Renders a body into a text of its own, in a frame of its own.
+Result<std::string> Evaluator::capture(const Body& body) {
+  std::string text;
+  std::string* outer = std::exchange(out_, &text);
+  Frame* previous = frame_;
+  Frame* frame = push_frame(previous);
+  Result<Flow> flow = exec(body);
+  pop_frame(frame, previous);
+  out_ = outer;
+  if (!flow) return std::move(flow).error();
+  LLMOPS_CHECK(charge(text.size() / 64));
+  return text;
+}
+
+Value Evaluator::define_macro(const MacroDefinition& definition) {
+  for (Frame* frame = frame_; frame && !frame->captured; frame = frame->parent) frame->captured = true;
+  Value value;
+  value.kind = Kind::kMacro;
+  value.macro = &macros_.emplace_back(Macro{&definition, frame_});
+  return value;
+}
+
+Status Evaluator::exec_call_block(const Stmt& stmt) {
+  const Expr& expr = *stmt.exprs[0];
+  LLMOPS_ASSIGN(const Value callee, eval(*expr.parts[0]));
+  LLMOPS_ASSIGN(Arguments arguments, eval_arguments(expr));
+  arguments.keywords.emplace_back("caller", define_macro(*stmt.macro));
+  Result<Value> value = call(callee, arguments);
+  if (!value) return placed_ ? std::move(value).error() : locate(expr.place, std::move(value).error());
+  return print(*value, expr.place);
+}
+
+Result<Value> Evaluator::call_macro(const Macro& macro, const Arguments& arguments) {
+  if (++calls_ > code_.limits.max_depth) {
+    return type_error(fmt::format("macros call each other deeper than {} levels", code_.limits.max_depth), "end the recursion");
+  }
+  Frame* previous = frame_;
+  Frame* frame = push_frame(macro.frame);
+  LLMOPS_CHECK(bind_macro(macro, arguments));
+  std::string text;
+  std::string* outer = std::exchange(out_, &text);
+  LLMOPS_ASSIGN([[maybe_unused]] const Flow flow, exec(macro.definition->body));
+  out_ = outer;
+  pop_frame(frame, previous);
+  --calls_;
+  return make_text(std::move(text));
+}
+
+Status Evaluator::bind_macro(const Macro& macro, const Arguments& arguments) {
+  const MacroDefinition& definition = *macro.definition;
+  const size_t count = definition.parameters.size();
+  const size_t first_default = count - definition.defaults.size();
+  for (size_t i = 0; i < count; ++i) {
+    const Target& parameter = definition.parameters[i];
+    const auto named = std::find_if(arguments.keywords.begin(), arguments.keywords.end(),
+                                    [&](const auto& keyword) { return keyword.first == parameter.name; });
+    if (i < arguments.positional.size()) {
+      if (named != arguments.keywords.end()) {
+        return type_error(fmt::format("macro '{}' got two values for '{}'", definition.name, parameter.name));
+      }
+      set(parameter.name_id, arguments.positional[i]);
+    } else if (named != arguments.keywords.end()) {
+      set(parameter.name_id, named->second);
+    } else if (i >= first_default) {
+      LLMOPS_ASSIGN(Value value, eval(*definition.defaults[i - first_default]));
+      set(parameter.name_id, std::move(value));
+    } else {
+      set(parameter.name_id, undefined_because(fmt::format("parameter '{}' of macro '{}' was not given", parameter.name, definition.name)));
+    }
+  }
+  return bind_extra(definition, arguments);
+}
+
+// Arguments beyond the parameters: varargs, kwargs and caller, for macros that mention them.
+Status Evaluator::bind_extra(const MacroDefinition& definition, const Arguments& arguments) {
+  const size_t count = definition.parameters.size();
+  const auto id = [&](const char* name) { return code_.name_ids.at(name); };
+  if (arguments.positional.size() > count && !definition.uses_varargs) {
+    return type_error(fmt::format("macro '{}' takes {} arguments, not {}", definition.name, count, arguments.positional.size()));
+  }
+  if (definition.uses_varargs) {
+    std::vector<Value> rest;
+    for (size_t i = count; i < arguments.positional.size(); ++i) rest.push_back(arguments.positional[i]);
+    LLMOPS_ASSIGN(Value list, make_list(std::move(rest), ListStyle::kTuple));
+    set(id("varargs"), std::move(list));
+  }
+  std::vector<std::pair<Value, Value>> rest;
+  for (const auto& [name, value] : arguments.keywords) {
+    const bool known = std::any_of(definition.parameters.begin(), definition.parameters.end(),
+                                   [&, key = name](const Target& parameter) { return parameter.name == key; });
+    if (known) continue;
+    if (name == "caller" && definition.uses_caller) {
+      set(id("caller"), value);
+    } else if (definition.uses_kwargs) {
+      rest.emplace_back(Value::own(std::string(name)), value);
+    } else {
+      std::vector<std::string> names;
+      for (const Target& parameter : definition.parameters) names.push_back(parameter.name);
+      return type_error(fmt::format("macro '{}' has no parameter '{}'", definition.name, name), did_you_mean(name, names));
+    }
+  }
+  if (!definition.uses_kwargs) return {};
+  LLMOPS_ASSIGN(Value dict, make_dict(std::move(rest)));
+  set(id("kwargs"), std::move(dict));
+  return {};
+}
+
+Result<std::string> render_code(const Code& code, const TemplateScope& scope) { return Evaluator(code, scope).render(); }
+Result<Json> evaluate_code(const Code& code, const TemplateScope& scope) { return Evaluator(code, scope).evaluate(); }
+
+}  // namespace llmops::jinja
