@@ -85,7 +85,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 // CLI11's words, turned into ours.
-Error usage_error(const CLI::App& app, const Command& command, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+Error usage_error(const CLI::App& app, const Command& command, const CLI::ParseError& error) {
   const std::string see = fmt::format("see: llmops {} --help", command.path);
   if (error.get_name() == "ExtrasError") {
     for (const std::string& extra : app.remaining()) {
@@ -97,8 +97,13 @@ Error usage_error(const CLI::App& app, const Command& command, const CLI::ParseE
       return Error(ErrorCode::kUsage, fmt::format("unexpected argument '{}'", extra), see);
     }
   }
-  static_cast<void>(arguments);
   std::string message = error.what();
+  if (const size_t colon = message.rfind(": -"); colon != std::string::npos && message.find("not expected") != std::string::npos) {
+    std::string name = message.substr(colon + 2);
+    name = name.substr(0, name.find_first_of(" ="));
+    const std::string hint = closest_name(name, option_names(app));
+    return Error(ErrorCode::kUsage, fmt::format("unknown option '{}'", name), hint.empty() ? see : fmt::format("did you mean '{}'?", hint));
+  }
   if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z') message[0] = static_cast<char>(message[0] - 'A' + 'a');
   return Error(ErrorCode::kUsage, message, see);
 }
@@ -199,7 +204,7 @@ int run_command(const Command& command, const std::vector<std::string>& words, T
     return terminal.out(command_help(command), true) ? 0 : 2;
   } catch (const CLI::ParseError& error) {
     invocation.globals.json = has_word(words, "--json");
-    return styled(finish_error(usage_error(*app, command, error, words), terminal, invocation.globals), invocation.globals);
+    return styled(finish_error(usage_error(*app, command, error), terminal, invocation.globals), invocation.globals);
   }
   const GlobalOptions& globals = invocation.globals;
   terminal.set_quiet(globals.quiet);

@@ -88,8 +88,8 @@ void declare_run_options(CLI::App& app, const std::shared_ptr<RunFlags>& flags) 
 Result<Outcome> do_eval_run(Invocation& invocation, RunFlags& flags, bool jobs_given) {
   LLMOPS_ASSIGN(Session * session, invocation.session());
   EvalRunOptions& options = flags.options;
-  if (!jobs_given) options.jobs = std::stoi("0" + session->setting("jobs"));
-  options.seed = std::stoull("0" + session->setting("seed"));
+  if (!jobs_given) options.jobs = static_cast<int>(session->number_setting("jobs"));
+  options.seed = static_cast<uint64_t>(session->number_setting("seed"));
   options.dry_run = invocation.globals.dry_run;
   LLMOPS_ASSIGN(const auto outputs, parse_outputs(*session, flags.outputs));
   if (options.dry_run) {
@@ -220,7 +220,10 @@ Action declare_eval_cache_clear(CLI::App&) {
     LLMOPS_ASSIGN(Session * session, invocation.session());
     LLMOPS_ASSIGN(const CacheStatsReport stats, eval_cache_stats(*session));
     const int64_t entries = stats.stats.responses + stats.stats.steps;
-    if (invocation.globals.dry_run) return Outcome{fmt::format("would forget {} entries; runs stay whole\n", format_count(entries)), 0, false};
+    if (invocation.globals.dry_run) {
+      if (invocation.globals.json) return json_outcome({{"schema", "llmops.eval-cache-clear/v1"}, {"forgotten", 0}, {"would_forget", entries}});
+      return Outcome{fmt::format("would forget {} entries; runs stay whole\n", format_count(entries)), 0, false};
+    }
     if (!invocation.globals.yes) return Error(ErrorCode::kUsage, fmt::format("this forgets {} entries that paid calls may have made", format_count(entries)), "add --yes");
     LLMOPS_ASSIGN(const int64_t cleared, eval_cache_clear(*session));
     if (invocation.globals.json) return json_outcome({{"schema", "llmops.eval-cache-clear/v1"}, {"forgotten", cleared}});

@@ -25,6 +25,25 @@ bool ask(const std::string& question) {
 
 }  // namespace
 
+namespace {
+
+// Files of one folder in one line: "made   kb/ (12 files)".
+std::string by_folder(const char* verb, const std::vector<std::string>& files) {
+  std::vector<std::pair<std::string, int>> groups;
+  for (const std::string& file : files) {
+    const size_t slash = file.find('/');
+    const std::string folder = slash == std::string::npos || slash + 1 == file.size() ? file : file.substr(0, slash + 1);
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == folder; });
+    if (found == groups.end()) groups.emplace_back(folder, 1);
+    else ++found->second;
+  }
+  std::string text;
+  for (const auto& [name, count] : groups) text += fmt::format("{}   {}{}\n", verb, name, count > 1 ? fmt::format(" ({} files)", count) : "");
+  return text;
+}
+
+}  // namespace
+
 Action declare_init(CLI::App& app) {
   auto options = std::make_shared<InitOptions>();
   app.add_option("DIR", options->directory, "the folder (default: this one)");
@@ -33,9 +52,7 @@ Action declare_init(CLI::App& app) {
     options->dry_run = invocation.globals.dry_run;
     LLMOPS_ASSIGN(const InitReport report, init_project(invocation.surroundings, *options));
     if (invocation.globals.json) return json_outcome({{"schema", "llmops.init/v1"}, {"root", report.root}, {"made", report.made}, {"kept", report.kept}, {"dry_run", report.dry_run}});
-    std::string text;
-    for (const std::string& file : report.made) text += fmt::format("{}   {}\n", report.dry_run ? "would make" : "made", file);
-    for (const std::string& file : report.kept) text += fmt::format("kept   {} (was there)\n", file);
+    std::string text = by_folder(report.dry_run ? "would make" : "made", report.made) + by_folder("kept, was there:", report.kept);
     if (!report.dry_run) text += fmt::format("next: {}llmops eval run\n", report.root == "." || report.root.empty() ? "" : "cd " + report.root + " && ");
     return Outcome{text, 0, false};
   };

@@ -94,7 +94,9 @@ std::string format_usd(double usd) {
   const std::string sign = usd < 0 ? "-" : "";
   if (size >= 100) return sign + "$" + format_count(static_cast<int64_t>(std::llround(size)));
   if (size >= 0.1 || size == 0) return fmt::format("{}${:.2f}", sign, size);
-  return fmt::format("{}${:.2g}", sign, size);
+  // Two significant digits, never in scientific form.
+  const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 2, 9);
+  return fmt::format("{}${:.{}f}", sign, size, decimals);
 }
 
 std::string format_value(double value, const std::string& unit) {

@@ -212,7 +212,8 @@ Action declare_version_lock(CLI::App& app) {
     const int exit_code = *check && !report.matches ? 1 : 0;
     if (invocation.globals.json) {
       Json json = {{"schema", "llmops.version-lock/v1"}};
-      for (const auto& [key, value] : lock_to_json(report).items()) json[key] = value;
+      const Json lock = lock_to_json(report);
+      for (const auto& [key, value] : lock.items()) json[key] = value;
       return json_outcome(json, exit_code);
     }
     return Outcome{lock_text(report), exit_code, false};

@@ -48,6 +48,7 @@ Result<InitReport> init_project(const Surroundings& surroundings, const InitOpti
   write.durable = false;
   for (const std::string_view path : embedded_paths(prefix)) {
     const std::string name(path.substr(prefix.size()));
+    if (name == "README.md") continue;   // of the example, not of the user's project
     const fs::path target = root / name;
     std::error_code ignored;
     if (fs::exists(fs::symlink_status(target, ignored))) {

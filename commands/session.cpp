@@ -1,6 +1,7 @@
 #include "commands/session.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
 
 #include "commands/settings.h"
@@ -40,6 +41,7 @@ Result<Session> Session::open(Surroundings surroundings) {
   LLMOPS_CHECK(session.load_project());
   LLMOPS_CHECK(session.load_user_config());
   LLMOPS_CHECK(session.load_env_file());
+  LLMOPS_CHECK(session.check_settings());
   return session;
 }
 
@@ -172,6 +174,24 @@ std::vector<Setting> Session::settings() const {
   return all;
 }
 
+Status Session::check_settings() const {
+  for (const Setting& setting : settings()) {
+    LLMOPS_ASSIGN(const SettingKind* kind, find_setting(setting.key));
+    if (setting.origin == "not set" || kind->is_valid(setting.value)) continue;
+    Error error(ErrorCode::kConfig, fmt::format("'{}' is no value for '{}' (from {})", setting.value, setting.key, setting.origin), fmt::format("give {}", kind->wanted));
+    if (setting.origin == "llmops.yaml") error.where = project_->place_of(kind->project_key);
+    return error;
+  }
+  return {};
+}
+
+int64_t Session::number_setting(const std::string& key) const {
+  const std::string text = setting(key);
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 std::string Session::setting(const std::string& key) const {
   for (Setting& setting : settings()) if (setting.key == key) return std::move(setting.value);
   return {};
@@ -180,6 +200,18 @@ std::string Session::setting(const std::string& key) const {
 std::string Session::shown(const fs::path& path) const {
   const fs::path relative = path.lexically_relative(surroundings_.working_directory);
   return relative.empty() ? path.string() : relative.generic_string();
+}
+
+// A folder below with a project file of its own is a project of its own.
+Result<std::vector<fs::path>> Session::own_files(std::string_view pattern) const {
+  LLMOPS_ASSIGN(const auto found, expand_glob(root_, root_, pattern));
+  std::vector<fs::path> files;
+  for (const std::string& path : found) {
+    bool nested = false;
+    for (fs::path at = (root_ / path).parent_path(); at != root_ && at.has_relative_path(); at = at.parent_path()) nested = nested || is_there(at / "llmops.yaml");
+    if (!nested) files.push_back(root_ / path);
+  }
+  return files;
 }
 
 Result<std::vector<fs::path>> Session::chain_files() const {
@@ -195,9 +227,7 @@ Result<std::vector<fs::path>> Session::chain_files() const {
     }
     return files;
   }
-  LLMOPS_ASSIGN(const auto found, expand_glob(root_, root_, "**/*.chain.yaml"));
-  for (const std::string& path : found) files.push_back(root_ / path);
-  return files;
+  return own_files("**/*.chain.yaml");
 }
 
 namespace {
@@ -250,13 +280,11 @@ Result<fs::path> Session::resolve_suite(const std::string& argument) const {
     std::error_code ignored;
     if (fs::is_regular_file(path, ignored) || wanted.find('/') != std::string::npos || wanted.ends_with(".yaml")) return path;
   }
-  LLMOPS_ASSIGN(const auto found, expand_glob(root_, root_, "**/*.eval.yaml"));
-  std::vector<fs::path> files;
+  LLMOPS_ASSIGN(const auto files, own_files("**/*.eval.yaml"));
   std::vector<std::string> names;
-  for (const std::string& path : found) {
-    files.push_back(root_ / path);
-    names.push_back(stem_of(path, ".eval.yaml"));
-    if (!wanted.empty() && names.back() == wanted) return files.back();
+  for (const fs::path& file : files) {
+    names.push_back(stem_of(file, ".eval.yaml"));
+    if (!wanted.empty() && names.back() == wanted) return file;
   }
   if (wanted.empty()) return pick_one(*this, files, "suite", ".eval.yaml");
   return Error(ErrorCode::kNotFound, fmt::format("suite '{}' does not exist", wanted), did_you_mean(wanted, names));
@@ -268,7 +296,7 @@ Result<Store*> Session::store(bool create) {
   options.directory = root_ / ".llmops";
   options.clock = surroundings_.clock;
   options.create = create;
-  options.lock_timeout_ms = std::stoll("0" + setting("lock_timeout_s")) * 1000;
+  options.lock_timeout_ms = number_setting("lock_timeout_s") * 1000;
   const bool is_new = create && !is_there(options.directory / "format");
   LLMOPS_ASSIGN(store_, Store::open(options));
   if (is_new) note(fmt::format("made the local store {}", shown(options.directory)));

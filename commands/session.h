@@ -51,6 +51,9 @@ class Session {
   std::string setting(const std::string& key) const;
   void set_flag(const std::string& key, std::string value) { flags_[key] = std::move(value); }
   std::vector<Setting> settings() const;
+  // The first setting whose value is none, wherever it came from. Errors: kConfig with the origin.
+  Status check_settings() const;
+  int64_t number_setting(const std::string& key) const;   // of a checked setting
   fs::path user_config_path() const;        // empty: no HOME and no XDG_CONFIG_HOME
   fs::path state_directory() const;         // empty: none
 
@@ -72,6 +75,7 @@ class Session {
   std::vector<std::string> label_requirements(const std::string& name) const;
 
  private:
+  Result<std::vector<fs::path>> own_files(std::string_view pattern) const;
   Status load_project();
   Status load_user_config();
   Status load_env_file();

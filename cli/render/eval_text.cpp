@@ -90,6 +90,11 @@ std::string header_line(const Json& document) {
   return text + "\n";
 }
 
+std::string unit_of_gate(const std::string& gate) {
+  if (gate.find("_ms") != std::string::npos) return "ms";
+  return gate.find("cost_usd") != std::string::npos ? "USD" : "";
+}
+
 std::string gates_text(const Json& document, const Terminal& terminal) {
   size_t widest = 0;
   for (const Json& gate : document["gates"]) widest = std::max(widest, text_at(gate, "gate").size());
@@ -99,7 +104,7 @@ std::string gates_text(const Json& document, const Terminal& terminal) {
     text += fmt::format("gate  {:<{}}   {}", text_at(gate, "gate"), widest, terminal.paint(fmt::format("{:<9}", verdict), tone_of(verdict)));
     const std::string explanation = text_at(gate, "explanation");
     if (!explanation.empty()) text += "   " + explanation;
-    else if (const auto value = number_at(gate, "value")) text += "   " + format_value(*value, "");
+    else if (const auto value = number_at(gate, "value")) text += "   " + format_value(*value, unit_of_gate(text_at(gate, "gate")));
     text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";
   }
@@ -116,7 +121,7 @@ std::string errors_text(const Json& document, const Terminal& terminal) {
       text += " ...";
       break;
     }
-    text += fmt::format("{} {} {} in {}", shown == 1 ? "" : ",", group.value("count", int64_t{0}), text_at(group, "code"), text_at(group, "step"));
+    text += fmt::format("{} {} in {} ({})", shown == 1 ? "" : ",", group.value("count", int64_t{0}), text_at(group, "step"), truncate_to_width(text_at(group, "message"), 40, terminal.unicode()));
   }
   text += fmt::format("      llmops eval show {} --errors\n", document["run"].value("number", int64_t{0}));
   return terminal.paint(text.substr(0, text.size() - 1), Tone::kUndecided) + "\n";
@@ -191,6 +196,14 @@ std::string tokens_text(const std::optional<int64_t>& input, const std::optional
   return fmt::format("{} + {} tokens", input ? format_count(*input) : "?", output ? format_count(*output) : "?");
 }
 
+// The values a step read; of a single one, itself.
+std::string sole_value(const std::string& json_text) {
+  auto value = parse_json(json_text, "store");
+  if (!value || !value->is_object()) return shown_value(json_text);
+  const Json& inputs = value->contains("inputs") && (*value)["inputs"].is_object() ? (*value)["inputs"] : *value;
+  return inputs.size() == 1 ? json_to_text(*inputs.begin()) : dump_json(inputs);
+}
+
 class CaseTree {
  public:
   CaseTree(const ShownCase& shown, bool full, const Terminal& terminal) : record_(shown.record), why_(shown.why), full_(full), terminal_(terminal) {}
@@ -227,11 +240,17 @@ class CaseTree {
     if (record_.cost_usd) text_ += "   " + format_usd(*record_.cost_usd);
     if (const std::string tokens = tokens_text(record_.input_tokens, record_.output_tokens); !tokens.empty()) text_ += "   " + tokens;
     text_ += "\n";
+    // What was asked: the first text that a step of the case read.
+    for (const SpanRecord& span : record_.spans) {
+      if (span.input.empty() || span.kind == "external") continue;
+      body("   ", "case", sole_value(span.input), kUnlimitedLines);
+      break;
+    }
   }
 
   void body(const std::string& indent, const std::string& label, const std::string& value, size_t line_limit) {
     if (value.empty()) return;
-    const std::string lead = fmt::format("{:<8}", label);
+    const std::string lead = fmt::format("{:<7} ", label);
     if (!full_) {
       const std::string line = one_line(value);
       text_ += indent + terminal_.paint(lead, Tone::kMuted) + truncate_to_width(line, room(indent) - 8, terminal_.unicode()) + "\n";
@@ -293,7 +312,7 @@ class CaseTree {
     const std::string inner = indent + std::string(terminal_.glyph(is_last ? "   " : "│  ", is_last ? "   " : "|  ")) + "  ";
     if (!span.error_message.empty()) text_ += inner + terminal_.paint("error   ", Tone::kBad) + escape_control(span.error_message) + "\n";
     if (span.skipped) return;
-    if (index < why_.size() && why_[index].state == "run anew" && !why_[index].reason.empty()) text_ += inner + terminal_.paint("why     ", Tone::kMuted) + why_[index].reason + "\n";
+    if (index < why_.size() && why_[index].state == "run anew" && !why_[index].reason.starts_with("first run")) text_ += inner + terminal_.paint("why     ", Tone::kMuted) + why_[index].reason + "\n";
     if (!span.prompt.empty()) prompt(inner, span);
     else if (full_ || span.kind == "exec" || span.kind == "external") body(inner, "input", shown_value(span.input), kUnlimitedLines);
     if (span.kind == "retrieve") documents(inner, span);
@@ -323,8 +342,11 @@ class CaseTree {
   std::string text_;
 };
 
+// Of a failed case, what failed; of any other, every score.
 std::string scores_text(const CaseRecord& record) {
   std::string text;
+  for (const ScoreRecord& score : record.scores) if (score.pass == false) text += (text.empty() ? "" : "  ") + score.metric + " " + format_value(score.value.value_or(0), "");
+  if (!text.empty()) return text;
   for (const ScoreRecord& score : record.scores) {
     text += (text.empty() ? "" : "  ") + score.metric + " " + (score.value ? format_value(*score.value, "") : score.error.empty() ? "-" : "error");
   }
@@ -348,7 +370,7 @@ std::string render_step_table(const std::vector<ShownCase>& cases, const std::st
       if (span.input_tokens || span.output_tokens) tokens = fmt::format("{}+{}", span.input_tokens ? std::to_string(*span.input_tokens) : "?", span.output_tokens ? std::to_string(*span.output_tokens) : "?");
       const bool reused = span.cache == SpanCache::kStep || span.cache == SpanCache::kResponse;
       const std::string output = !span.error_message.empty() ? "error: " + span.error_message : span.skipped ? "skipped" : shown_value(span.output);
-      table.add({shown.record.case_id, name, format_duration_ms(span.latency_ms), tokens, reused ? "yes" : "", cut(shown_value(span.input)), cut(output)},
+      table.add({shown.record.case_id, name, format_duration_ms(span.latency_ms), tokens, reused ? "yes" : "", cut(sole_value(span.input)), cut(output)},
                 {Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, span.error_message.empty() ? Tone::kPlain : Tone::kBad});
     }
   }

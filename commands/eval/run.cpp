@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <fmt/format.h>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -55,6 +56,7 @@ Result<Loaded> load(Session& session, const EvalRunOptions& options) {
 struct Selection {
   std::vector<bool> chosen;        // by row of the dataset
   int64_t count = 0;
+  std::set<std::string> columns;   // of any row
 };
 
 std::string case_id_of(const DatasetSpec& dataset, const DatasetRow& row) {
@@ -94,6 +96,7 @@ Result<Selection> select_cases(const DatasetSpec& dataset, const EvalRunOptions&
     if (dataset.id_field_written && !row.value.contains(dataset.id_field)) {
       return row_error(dataset, row, fmt::format("row {} has no '{}'", row.number, dataset.id_field), "give every row an id, or leave `id` out of the suite");
     }
+    for (const auto& [column, value] : row.value.items()) if (!selection.columns.contains(column)) selection.columns.insert(column);
     const std::string id = case_id_of(dataset, row);
     const auto [other, is_new] = seen.emplace(id, row.number);
     if (!is_new) return row_error(dataset, row, fmt::format("row {} has the id '{}' of row {}", row.number, id, other->second), "give every row an id of its own");
@@ -112,6 +115,30 @@ Result<Selection> select_cases(const DatasetSpec& dataset, const EvalRunOptions&
   }
   if (selection.count == 0) return Error(ErrorCode::kUsage, "no case is left to run", "look at --filter, --limit, --sample and --failed-of");
   return selection;
+}
+
+// A column that no row has is a typing error, met before anything is spent.
+Status check_columns(const Suite& suite, const Selection& selection) {
+  const std::vector<std::string> known(selection.columns.begin(), selection.columns.end());
+  const auto check = [&](std::string_view column, const SourcePlace& place) -> Status {
+    if (selection.columns.contains(std::string(column))) return {};
+    return Error(ErrorCode::kConfig, fmt::format("no row of '{}' has a column '{}'", suite.dataset.shown_path, column), did_you_mean(column, known)).at(place);
+  };
+  const auto check_template = [&](const Template& made) -> Status {
+    for (const TemplateReference& reference : made.references()) {
+      if (reference.guarded || !reference.path.starts_with("case.")) continue;
+      const std::string_view column = std::string_view(reference.path).substr(5);
+      LLMOPS_CHECK(check(column.substr(0, column.find('.')), reference.place));
+    }
+    return {};
+  };
+  for (const auto& [name, made] : suite.inputs) LLMOPS_CHECK(check_template(made));
+  for (const MetricSpec& metric : suite.metrics) for (const auto& [name, made] : metric.templated) LLMOPS_CHECK(check_template(made));
+  for (const SuiteGate& gate : suite.gates) {
+    if (gate.gate.slice) LLMOPS_CHECK(check(std::string_view(gate.gate.slice->field).substr(0, gate.gate.slice->field.find('.')), gate.place));
+  }
+  if (!suite.dataset.cluster_field.empty()) LLMOPS_CHECK(check(std::string_view(suite.dataset.cluster_field).substr(0, suite.dataset.cluster_field.find('.')), {suite.shown_path, 0, 0, 1, {}}));
+  return {};
 }
 
 std::string hash_of_row(const Json& row) {
@@ -273,6 +300,7 @@ class EvalRun {
       LLMOPS_ASSIGN(only_ids, failed_ids(*store_, options_.failed_of));
     }
     LLMOPS_ASSIGN(Selection selection, select_cases(loaded_.suite.dataset, options_, only_ids));
+    LLMOPS_CHECK(check_columns(loaded_.suite, selection));
     repeat_ = options_.repeat.value_or(loaded_.suite.repeat);
     total_ = selection.count * repeat_;
     LLMOPS_CHECK(make_executor());
@@ -332,7 +360,7 @@ class EvalRun {
     context.secret = [this](const SecretReference& reference) { return session_.secret(reference); };
     for (const auto& [name, value] : session_.surroundings().variables) context.child_environment.emplace_back(name, value);
     context.cache = options_.no_cache ? CacheUse::kWriteOnly : CacheUse::kReadAndWrite;
-    context.retry.max_retries = std::stoi("0" + session_.setting("retries"));
+    context.retry.max_retries = static_cast<int>(session_.number_setting("retries"));
     context.seed = options_.seed;
     context.jobs = options_.jobs;
     LLMOPS_ASSIGN(executor_, Executor::create(loaded_.chain, context));
@@ -574,6 +602,7 @@ Result<EvalRunReport> eval_run(Session& session, const EvalRunOptions& options, 
 Result<EvalPlan> plan_eval_run(Session& session, const EvalRunOptions& options) {
   LLMOPS_ASSIGN(const Loaded loaded, load(session, options));
   LLMOPS_ASSIGN(const Selection selection, select_cases(loaded.suite.dataset, options, std::nullopt));
+  LLMOPS_CHECK(check_columns(loaded.suite, selection));
   EvalPlan plan{loaded.chain.name, loaded.chain.vid, loaded.suite.name, loaded.suite.id, 0, options.repeat.value_or(loaded.suite.repeat), {}, {}, {}, {}};
   plan.case_count = selection.count * plan.repeat;
   for (const auto& [name, model] : loaded.chain.models) plan.models.push_back(model.model.empty() ? name : name + " = " + model.model);

@@ -29,7 +29,8 @@ Result<std::optional<Earlier>> find_earlier(Store& store, const RunRecord& run, 
     LLMOPS_CHECK(store.visit_cases(other.number, filter, [&](const CaseRecord& candidate) {
       if (candidate.repeat != record.repeat) return true;
       for (const SpanRecord& one : candidate.spans) {
-        if (one.item == span.item && one.error_code.empty() && !one.skipped) found = Earlier{other.number, one};
+        // A reused span holds no key of its own; the run that made it does.
+        if (one.item == span.item && one.error_code.empty() && !one.skipped && !one.memo_key.empty()) found = Earlier{other.number, one};
       }
       return !found.has_value();
     }));

@@ -83,8 +83,15 @@ Result<LockReport> write_lockfile(const Session& session, const std::vector<Chai
   std::set<std::string> known_before, known_now;
   for (const std::string& line : before) known_before.insert(component_name(line));
   for (const std::string& line : now) known_now.insert(component_name(line));
+  const auto last_word = [](const std::string& line) { return line.substr(line.rfind(' ') + 1); };
   for (const std::string& line : now) {
-    if (!before.contains(line)) report.differences.push_back(component_name(line) + (known_before.contains(component_name(line)) ? " changed" : " is new"));
+    if (before.contains(line)) continue;
+    const std::string name = component_name(line);
+    std::string was;
+    for (const std::string& old : before) if (line.starts_with("chain ") && old.starts_with("chain ") && component_name(old) == name) was = last_word(old);
+    // A chain's own line changes with any of its components: what it says is the version.
+    if (!was.empty()) report.differences.push_back(fmt::format("{}: version {} -> {}", name.substr(0, name.find(": ")), short_vid(was), short_vid(last_word(line))));
+    else report.differences.push_back(name + (known_before.contains(name) ? " changed" : " is new"));
   }
   for (const std::string& name : known_before) if (!known_now.contains(name)) report.differences.push_back(name + " is gone");
   if (check || dry_run || report.matches) return report;

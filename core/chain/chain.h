@@ -14,7 +14,7 @@
 #include "core/chain/manifest.h"
 #include "core/text/chunk.h"
 #include "core/text/jinja.h"
-#include "core/text/json_schema.h"
+#include "core/text/schema_checker.h"
 
 namespace re2 {
 class RE2;
@@ -89,7 +89,7 @@ struct ExtractStep {
   bool last = false;                           // the last match instead of the first
   std::vector<std::string> choices;
   std::vector<std::shared_ptr<const re2::RE2>> choice_patterns;  // one per choice: the word, in any case
-  std::optional<JsonSchema> schema;
+  std::shared_ptr<const SchemaChecker> schema; // null: none
 };
 struct TemplateStep { std::optional<Template> text; };
 struct ExecStep { CommandSpec command; };

@@ -36,7 +36,12 @@ Status ChainLoader::load_asset(const std::string& name, const std::string& point
   LLMOPS_ASSIGN(const auto path, reader.optional_text("path"));
   LLMOPS_ASSIGN(const auto uri, reader.optional_text("uri"));
   if (path.has_value() == uri.has_value()) return error_at(pointer, fmt::format("asset '{}' needs either 'path' or 'uri'", name));
-  for (const char* key : {"sha256", "etag", "revision", "copy", "base"}) reader.find(key);
+  for (const char* key : {"sha256", "etag", "revision", "base"}) {
+    LLMOPS_ASSIGN(const auto pin, reader.optional_text(key));
+    static_cast<void>(pin);
+  }
+  LLMOPS_ASSIGN(const auto copy, reader.optional_bool("copy"));
+  static_cast<void>(copy);
   LLMOPS_CHECK(reader.finish());
   if (uri) {
     const bool pinned = reader.value().contains("sha256") || reader.value().contains("etag") || reader.value().contains("revision");
@@ -44,6 +49,7 @@ Status ChainLoader::load_asset(const std::string& name, const std::string& point
     chain_.assets.emplace(name, std::move(asset));
     return {};
   }
+  if (path->empty()) return error_at(reader.pointer_of("path"), fmt::format("asset '{}' has an empty path", name), "name a file, a folder or a glob");
   asset.path = *path;
   const FileRole role = asset.kind == "conditioning-prompt" ? FileRole::kText : FileRole::kData;
   std::vector<std::string> paths;

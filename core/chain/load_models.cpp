@@ -104,6 +104,9 @@ Status ChainLoader::load_openai(YamlReader& reader, ModelSpec& model) {
   LLMOPS_CHECK(load_headers(reader, model));
   if (const Json* query = reader.find("query")) {
     if (!query->is_object()) return error_at(reader.pointer_of("query"), "'query' must be a mapping");
+    for (const auto& [name, value] : query->items()) {
+      if (value.is_structured() || value.is_null()) return error_at(json_pointer_append(reader.pointer_of("query"), name), fmt::format("query parameter '{}' must be text, not {}", name, json_type_words(value)));
+    }
     for (const auto& [name, value] : query->items()) model.query.emplace_back(name, json_to_text(value));
   }
   if (reader.find("rate_limit") != nullptr) {
@@ -171,7 +174,7 @@ Result<CommandSpec> ChainLoader::load_command(YamlReader& reader) {
   command.persistent = persistent.value_or(false);
   if (const Json* limit = reader.find("max_output")) {
     static const std::map<std::string, uint64_t> kUnits = {{"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}};
-    uint64_t bytes = limit->is_number_unsigned() || limit->is_number_integer() ? limit->get<uint64_t>() : 0;
+    uint64_t bytes = limit->is_number_integer() && limit->get<int64_t>() > 0 ? limit->get<uint64_t>() : 0;
     if (limit->is_string()) {
       const std::string text = limit->get<std::string>();
       const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());

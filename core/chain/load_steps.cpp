@@ -269,9 +269,9 @@ Result<ExtractStep> ChainLoader::load_extract_step(YamlReader& top, StepSpec& st
   if (schema) {
     LLMOPS_ASSIGN(const ManifestFile file, add_file(*schema, reader.pointer_of("schema"), FileRole::kText));
     LLMOPS_ASSIGN(const Json document, read_json_file(file.source, file.path));
-    auto compiled = JsonSchema::compile(document);
+    auto compiled = SchemaChecker::compile(document);
     if (!compiled) return std::move(compiled.error()).at(document_.place_of(reader.pointer_of("schema")));
-    body.schema = std::move(*compiled);
+    body.schema = std::make_shared<const SchemaChecker>(std::move(*compiled));
   }
   LLMOPS_CHECK(reader.finish());
   return body;

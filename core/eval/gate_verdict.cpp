@@ -252,7 +252,7 @@ void decide_by_level(const Gate& gate, Sample& sample, GateResult& result) {
 
 Result<GateResult> evaluate_gate(const Gate& gate, const RunSeries& run, const RunSeries* baseline) {
   if (gate.against_baseline && baseline == nullptr) {
-    return Error(ErrorCode::kUsage, fmt::format("gate '{}' needs a baseline run", gate.text), "Name one with --baseline.");
+    return Error(ErrorCode::kUsage, fmt::format("gate '{}' needs a baseline run", gate.text), "name one with --baseline");
   }
   GateResult result;
   result.text = gate.text;

@@ -42,7 +42,7 @@ class Parser {
     skip_space();
     const size_t start = at_;
     const std::string_view name = take_name();
-    if (name.empty()) return fail("a gate starts with a metric's name or a function", "Write a gate like 'correct >= 0.85'.");
+    if (name.empty()) return fail("a gate starts with a metric's name or a function", "write a gate like 'correct >= 0.85'");
     skip_space();
     if (!take('(')) {
       LLMOPS_CHECK(check_dots(name, start));
@@ -74,10 +74,10 @@ class Parser {
     GateSlice slice;
     LLMOPS_ASSIGN(slice.field, take_slice_word("a field"));
     skip_space();
-    if (!take('=')) return fail("an '=' is missing in the slice", "Write a slice like [lang=de].");
+    if (!take('=')) return fail("an '=' is missing in the slice", "write a slice like [lang=de]");
     LLMOPS_ASSIGN(slice.value, take_slice_word("a value"));
     skip_space();
-    if (!take(']')) return fail("a ']' is missing", "Quote a value with other characters than letters, digits, '_', '.' and '-'.");
+    if (!take(']')) return fail("a ']' is missing", "quote a value with other characters than letters, digits, '_', '.' and '-'");
     gate.slice = std::move(slice);
     return {};
   }
@@ -88,7 +88,7 @@ class Parser {
     const char quote = at_ < text_.size() ? text_[at_] : '\0';
     if (quote != '"' && quote != '\'') {
       const std::string_view word = take_while([](char c) { return is_name_byte(c) || c == '-'; });
-      if (word.empty()) return fail(fmt::format("the slice needs {}", what), "Quote a value with other characters than letters, digits, '_', '.' and '-'.");
+      if (word.empty()) return fail(fmt::format("the slice needs {}", what), "quote a value with other characters than letters, digits, '_', '.' and '-'");
       return std::string(word);
     }
     const size_t start = at_++;
@@ -116,7 +116,7 @@ class Parser {
     }
     const size_t length = rest.find_first_not_of("=<>!~");
     const std::string_view written = rest.substr(0, length);
-    if (written.empty()) return fail("a comparison is missing", "Compare with >=, <=, >, < or ==.");
+    if (written.empty()) return fail("a comparison is missing", "compare with >=, <=, >, < or ==");
     const char* hint = written == "=>" ? "did you mean '>='?" : written == "=<" ? "did you mean '<='?" : written == "=" ? "did you mean '=='?" : "known: >=, <=, >, <, ==";
     return fail(fmt::format("unknown comparison '{}'", written), hint, written.size());
   }
@@ -132,7 +132,7 @@ class Parser {
     if (word != "baseline") {
       at_ = start;
       const bool misspelt = !closest_name(word, {"baseline"}).empty();
-      return fail(fmt::format("unknown right side '{}'", word), misspelt ? "did you mean 'baseline'?" : "Compare with a number or with 'baseline'.", word.size());
+      return fail(fmt::format("unknown right side '{}'", word), misspelt ? "did you mean 'baseline'?" : "compare with a number or with 'baseline'", word.size());
     }
     gate.against_baseline = true;
     skip_space();
@@ -154,10 +154,10 @@ class Parser {
     LLMOPS_ASSIGN(const double percent, take_number("a percentage must follow '@'"));
     const size_t length = at_ - start;
     skip_space();
-    if (!take('%')) return fail("a '%' is missing after the level", fmt::format("Write '@ {}%'.", percent < 1 ? percent * 100 : percent));
+    if (!take('%')) return fail("a '%' is missing after the level", fmt::format("write '@ {}%'", percent < 1 ? percent * 100 : percent));
     if (!(percent > 0 && percent < 100)) {
       at_ = start;
-      return fail(fmt::format("a level of {}% is not between 0% and 100%", percent), "Write a level like '@ 95%'.", length);
+      return fail(fmt::format("a level of {}% is not between 0% and 100%", percent), "write a level like '@ 95%'", length);
     }
     gate.level = percent / 100;
     return {};

@@ -55,7 +55,7 @@ class GzipSource : public ByteSource {
     while (stream_.avail_out == block_.size()) {
       if (input_.empty()) { LLMOPS_ASSIGN(input_, source_->next_block()); }
       if (input_.empty()) {
-        if (inside_) return Error(ErrorCode::kData, "the gzip data of '" + name_ + "' ends early", "Copy the file again.");
+        if (inside_) return Error(ErrorCode::kData, "the gzip data of '" + name_ + "' ends early", "copy the file again");
         break;
       }
       // zlib's interface predates const.
@@ -91,7 +91,7 @@ class ZstdSource : public ByteSource {
       if (input_.empty() && !pending_) {
         LLMOPS_ASSIGN(input_, source_->next_block());
         if (input_.empty()) {
-          if (inside_) return Error(ErrorCode::kData, "the zstd data of '" + name_ + "' ends early", "Copy the file again.");
+          if (inside_) return Error(ErrorCode::kData, "the zstd data of '" + name_ + "' ends early", "copy the file again");
           break;
         }
       }
@@ -145,7 +145,7 @@ bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '
 Result<std::unique_ptr<ByteSource>> open_byte_source(const std::filesystem::path& path, const std::string& shown_name) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    if (errno == ENOENT) return Error(ErrorCode::kNotFound, "no dataset '" + shown_name + "'");
+    if (errno == ENOENT) return Error(ErrorCode::kNotFound, "dataset '" + shown_name + "' does not exist");
     return io_error("read", path, errno);
   }
   // Pipes cannot be sought, so the magic number is peeked from the first block.
@@ -185,7 +185,7 @@ Result<std::string> read_all(ByteSource& source, const std::string& shown_name, 
     if (block.empty()) return text;
     if (text.size() + block.size() > max_bytes) {
       return Error(ErrorCode::kData, "'" + shown_name + "' is larger than " + std::to_string(max_bytes >> 20) + " MiB, which is read whole",
-                   "Convert it to JSONL, which is read row by row.");
+                   "convert it to JSONL, which is read row by row");
     }
     text += block;
   }

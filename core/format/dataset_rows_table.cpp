@@ -78,7 +78,7 @@ class TableReader : public RowReader {
     while (more && record_.blank) { LLMOPS_ASSIGN(more, read_record(record_, row)); }
     if (!more) return false;
     Error error = row_error(row, "is blank", blank_line);
-    error.hint = "Remove the empty line.";
+    error.hint = "remove the empty line";
     return error;
   }
 
@@ -136,7 +136,7 @@ class CsvReader : public TableReader {
       field.append(at_, stop);
       at_ = stop;
       if (stop != end_) {
-        if (*stop == '"') return with_hint(record_error(row, "has a quote inside an unquoted field", line_, column()), "Quote the field and double the quote.");
+        if (*stop == '"') return with_hint(record_error(row, "has a quote inside an unquoted field", line_, column()), "quote the field and double the quote");
         return {};
       }
       LLMOPS_CHECK(check_length(field, row, record));
@@ -160,7 +160,7 @@ class CsvReader : public TableReader {
       if (!more()) return {};
       if (*at_ == '"') { field += '"'; ++at_; continue; }
       if (*at_ == ',' || *at_ == '\n' || *at_ == '\r') return {};
-      return with_hint(record_error(row, "has text after a closing quote", line_, column()), "Double a quote that belongs to the field.");
+      return with_hint(record_error(row, "has text after a closing quote", line_, column()), "double a quote that belongs to the field");
     }
     return record_error(row, "has a quote that is never closed", open_line, open_column);
   }
@@ -171,7 +171,7 @@ class CsvReader : public TableReader {
       ++at_;
       if (!more() || *at_ != '\n') {
         if (failure_) return {};
-        return with_hint(record_error(row, "has a carriage return without a line feed", line_, at_column), "Quote the field, or end lines with LF or CRLF.");
+        return with_hint(record_error(row, "has a carriage return without a line feed", line_, at_column), "quote the field, or end lines with LF or CRLF");
       }
     }
     count_lines(at_, at_ + 1);
@@ -244,7 +244,7 @@ class TsvReader : public TableReader {
       const std::optional<char> meant = unescaped(i + 1 < line.size() ? line[i + 1] : '\0');
       if (!meant) {
         Error error = record_error(row, fmt::format("has an unknown escape '{}'", line.substr(i, 2)), record.line, static_cast<int>(i) + 1);
-        error.hint = "Write a backslash as '\\\\'.";
+        error.hint = "write a backslash as '\\\\'";
         return error;
       }
       *field += *meant;

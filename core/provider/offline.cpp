@@ -11,17 +11,6 @@ namespace {
 
 constexpr int kMostProcesses = 64;  // started only when as many calls run at once
 
-int64_t count_words(std::string_view text) {
-  int64_t words = 0;
-  bool is_inside = false;
-  for (const char c : text) {
-    const bool is_space = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!is_space && !is_inside) ++words;
-    is_inside = !is_space;
-  }
-  return words;
-}
-
 class EchoProvider final : public Provider {
  public:
   Result<ChatReply> chat(const ChatRequest& request, const CancelToken& cancel) override {
@@ -29,12 +18,6 @@ class EchoProvider final : public Provider {
     ChatReply reply;
     reply.content = last_user_text(request.messages).value_or("");
     reply.finish_reason = "stop";
-    int64_t input_words = 0;
-    if (request.messages.is_array()) {
-      for (const Json& message : request.messages) input_words += count_words(content_text(member(message, "content")));
-    }
-    reply.usage.input_tokens = input_words;
-    reply.usage.output_tokens = count_words(reply.content);
     return reply;
   }
   bool is_local() const override { return true; }

@@ -12,8 +12,7 @@
 
 namespace llmops {
 
-// The content of the last user message comes back; usage counts white-space separated words of all messages and of the
-// reply. Deterministic; latency 0 is reported as measured.
+// The content of the last user message comes back. No token usage: nothing was tokenized. Deterministic; latency 0.
 std::unique_ptr<Provider> make_echo_provider();
 
 struct ReplayOptions {

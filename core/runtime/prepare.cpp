@@ -1,6 +1,9 @@
 // What is made once for all cases of a run: providers, retrieval indexes, few-shot examples, processes.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "core/base/hash.h"
 #include "core/format/dataset_rows.h"
 #include "core/provider/offline.h"
@@ -20,6 +23,9 @@ ProcessOptions process_options(const Chain& chain, const CommandSpec& command, c
   options.persistent = command.persistent;
   return options;
 }
+
+// Starting an interpreter for every waiting case costs more than it brings: twice the cores serve as many lines.
+int process_limit(const RuntimeContext& context) { return std::min(context.jobs, 2 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))); }
 
 Result<std::unique_ptr<Provider>> make_openai(const ModelSpec& model, const RuntimeContext& context) {
   OpenAiOptions options;
@@ -141,7 +147,7 @@ Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const R
       for (const ManifestFile& file : chain.assets.at(retrieve->from).files) identity["documents"][file.path] = file.sha256;
       LLMOPS_ASSIGN(prepared->retrievals[step.id], prepare_retrieval(chain, *retrieve));
     } else if (const auto* exec = std::get_if<ExecStep>(&step.body)) {
-      prepared->processes[step.id] = std::make_unique<JsonLineProcess>(process_options(chain, exec->command, context), context.jobs);
+      prepared->processes[step.id] = std::make_unique<JsonLineProcess>(process_options(chain, exec->command, context), process_limit(context));
     }
     auto canonical = canonical_json(identity);
     prepared->step_identities[step.id] = sha256_hex(canonical ? *canonical : dump_json(identity));

@@ -6,7 +6,6 @@
 #include <re2/re2.h>
 
 #include "core/base/hash.h"
-#include "core/text/json_schema.h"
 
 namespace llmops {
 namespace {
@@ -225,10 +224,10 @@ void run_extract_step(const StepCall& call, const ExtractStep& body, StepOutcome
     return;
   }
   if (body.schema) {
-    if (auto valid = body.schema->validate(*value); !valid) {
-      outcome.error = std::move(valid).error();
-      return;
-    }
+    auto failure = body.schema->check(*value);
+    if (!failure) outcome.error = std::move(failure).error();
+    else if (*failure) outcome.error = Error(ErrorCode::kData, "the value does not fit the schema: " + (*failure)->message);
+    if (outcome.error) return;
   }
   outcome.output = std::move(*value);
 }

@@ -131,7 +131,7 @@ class Check {
     LLMOPS_ASSIGN(const Snapshot snapshot, Snapshot::open(repo, blobs_, oid));
     const std::string& vid = snapshot.commit().trailers.at("vid");
     vids_.insert(vid);
-    for (const ManifestFile& file : snapshot.files()) {
+    for (const ListedFile& file : snapshot.files()) {
       const Status whole = full_ || snapshot.in_git(file.path) ? snapshot.read(file.path, [](std::string_view) -> Status { return {}; }) : snapshot.present(file.path);
       if (!whole) LLMOPS_CHECK(note(whole.error()));
       if (const std::string blob = snapshot.blob_of(file.path); !blob.empty()) checked_blobs_.insert(blob);

@@ -256,7 +256,8 @@ Status ObjectRepo::move_ref(const FileLock&, std::string_view name, std::string_
   }
   Owned<git_reference> reference(api.git_reference_free);
   errno = 0;
-  const int code = api.git_reference_create_matching(reference.out(), handles_->repository, std::string(name).c_str(), &target, expected ? 1 : 0, expected ? &old : nullptr, std::string(reason).c_str());
+  const int code = api.git_reference_create_matching(reference.out(), handles_->repository, std::string(name).c_str(), &target, expected ? 1 : 0, expected ? &old : nullptr,
+                                                     std::string(reason).c_str());
   if (code == GIT_EMODIFIED || code == GIT_EEXISTS || code == GIT_ELOCKED) {
     return Error(ErrorCode::kLocked, fmt::format("'{}' was moved by another program meanwhile", name), "run the command again").with_kind("ref_moved", true);
   }

@@ -64,9 +64,9 @@ Result<ContentDigest::Digests> digest_source(const fs::path& path, std::string_v
 
 }  // namespace
 
-Result<std::vector<ManifestFile>> manifest_files(std::string_view manifest) {
+Result<std::vector<ListedFile>> manifest_files(std::string_view manifest) {
   LLMOPS_ASSIGN(const Json document, parse_json(manifest, "manifest.json"));
-  std::vector<ManifestFile> found;
+  std::vector<ListedFile> found;
   const auto files = document.find("files");
   if (!document.is_object() || files == document.end()) return found;
   if (!files->is_array()) return damaged("the files of a manifest are not a list");
@@ -83,12 +83,12 @@ Result<std::vector<ManifestFile>> manifest_files(std::string_view manifest) {
 Result<PlannedVersion> plan_version(const VersionInput& input, const Blobs& blobs) {
   const auto wrong = [&input](std::string_view what) { return Error(ErrorCode::kBug, fmt::format("cannot store version {}: {}", input.vid, what)); };
   if (manifest_vid(input.manifest) != input.vid) return wrong("its manifest does not hash to it");
-  LLMOPS_ASSIGN(const std::vector<ManifestFile> expected, manifest_files(input.manifest));
+  LLMOPS_ASSIGN(const std::vector<ListedFile> expected, manifest_files(input.manifest));
   std::map<std::string_view, const SnapshotFile*> given;
   for (const SnapshotFile& file : input.files) given[file.path] = &file;
   PlannedVersion plan;
   plan.manifest = input.manifest;
-  for (const ManifestFile& entry : expected) {
+  for (const ListedFile& entry : expected) {
     const auto found = given.find(entry.path);
     if (found == given.end()) return wrong(fmt::format("the file '{}' of its manifest was not handed over", entry.path));
     const SnapshotFile& file = *found->second;
@@ -205,10 +205,10 @@ Status Snapshot::present(std::string_view path) const {
 
 Status Snapshot::read(std::string_view path, const ByteSink& sink) const {
   const std::string& vid = commit_.trailers.at("vid");
-  const auto entry = std::find_if(files_.begin(), files_.end(), [path](const ManifestFile& file) { return file.path == path; });
+  const auto entry = std::find_if(files_.begin(), files_.end(), [path](const ListedFile& file) { return file.path == path; });
   if (entry == files_.end()) {
     std::vector<std::string> known;
-    for (const ManifestFile& file : files_) known.push_back(file.path);
+    for (const ListedFile& file : files_) known.push_back(file.path);
     return Error(ErrorCode::kNotFound, fmt::format("version {} has no file '{}'", vid.substr(0, 12), path), did_you_mean(path, known));
   }
   const auto stored = stored_.find(path);

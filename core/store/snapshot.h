@@ -19,9 +19,9 @@ namespace llmops {
 
 inline constexpr uint64_t kMaxGitFileBytes = uint64_t{1} << 20;  // larger files are blobs
 
-struct ManifestFile { std::string path, role, sha256; };
+struct ListedFile { std::string path, role, sha256; };
 // The "files" of a canonical manifest. kCorrupt when it is none.
-Result<std::vector<ManifestFile>> manifest_files(std::string_view manifest);
+Result<std::vector<ListedFile>> manifest_files(std::string_view manifest);
 
 struct StoredFile {
   bool in_git = false;
@@ -50,7 +50,7 @@ class Snapshot {
   static Result<Snapshot> open(ObjectRepo& repo, const Blobs& blobs, std::string_view commit_oid);
   const Commit& commit() const { return commit_; }
   const std::string& manifest() const { return manifest_; }
-  const std::vector<ManifestFile>& files() const { return files_; }
+  const std::vector<ListedFile>& files() const { return files_; }
   // The original bytes in pieces, checked at the end against both digests: kCorrupt. kNotFound: not in the manifest.
   Status read(std::string_view path, const ByteSink& sink) const;
   bool in_git(std::string_view path) const;
@@ -64,7 +64,7 @@ class Snapshot {
   const Blobs* blobs_;
   Commit commit_;
   std::string manifest_;
-  std::vector<ManifestFile> files_;
+  std::vector<ListedFile> files_;
   std::map<std::string, StoredFile, std::less<>> stored_;
 };
 

@@ -86,7 +86,8 @@ Status LocalStore::start_reading() {
     struct stat info {};
     const std::string wal = layout_.database().string() + "-wal";
     if (stat(wal.c_str(), &info) == 0 && info.st_size > 0) {
-      return Error(ErrorCode::kIo, fmt::format("cannot read '{}': its write-ahead log needs a writable directory", layout_.database().string()), "open the store once where it can be written, or copy it");
+      return Error(ErrorCode::kIo, fmt::format("cannot read '{}': its write-ahead log needs a writable directory", layout_.database().string()),
+                   "open the store once where it can be written, or copy it");
     }
     readers_.set_mode(Connection::Mode::kImmutable);
     version = schema();
@@ -156,8 +157,12 @@ Status LocalStore::write_locked(const FileLock& lock, Durability durability, con
   return checkpoint_above(lock, kCheckpointBytes);
 }
 
+// What was committed is in the log and stays there: a checkpoint that meets a full disk fails no write that is done.
 Status LocalStore::checkpoint_above(const FileLock& lock, uint64_t wal_bytes) {
-  return writer_->wal_bytes() > wal_bytes ? writer_->checkpoint(lock) : Status();
+  if (writer_->wal_bytes() <= wal_bytes) return {};
+  Status checkpointed = writer_->checkpoint(lock);
+  if (!checkpointed && checkpointed.error().code == ErrorCode::kCorrupt) return checkpointed;
+  return {};
 }
 
 Result<ObjectRepo*> LocalStore::objects() {

@@ -1,6 +1,19 @@
 // The local store `.llmops/`: versions in a bare git repository, large files in content-addressed blobs, runs in SQLite.
 // Write order, never reversed: blobs -> git objects -> ref (the commit point, under the lock) -> SQLite.
 // Two processes may use one store at once. A Store is thread-safe.
+//
+// Failpoints (core/base/failpoint.h), in the order in which a store's life meets them:
+//   create.before_format    the directory is made, the file that marks it whole is not
+//   migrate.before_commit   a schema step is done and not committed
+//   reindex.before_commit   the index of versions is read from the refs and not committed
+//   blob.write, blob.before_rename          a blob before its first byte; whole below tmp/ and without its name
+//   git.write, git.before_pack              before git objects are written; a pack is written and has no name yet
+//   git.before_ref, git.after_ref           before and after any ref moves: the commit point of versions and label moves
+//   label.after_log         the label log says that a label moved, the label's own ref does not yet
+//   db.before_commit, db.after_commit       around every commit of SQLite
+//   db.before_checkpoint    before the write-ahead log is copied into the database
+//   run.batch, run.finish   before a batch of cases and responses; inside the transaction that ends a run
+// and those of core/base/fs.h (fs.write, fs.before_rename, fs.mkdir).
 #pragma once
 
 #include <filesystem>
@@ -49,6 +62,7 @@ class Store {
   // refs/llmops/<chain>/auto/<vid>; else refs/llmops/<chain>/heads/main moves to a new commit with the old head as parent.
   virtual Result<VersionRecord> commit_version(const VersionInput& input) = 0;
   virtual bool has_version(std::string_view vid) = 0;
+  // From the index, without libgit2: fast enough for `version status`.
   virtual Result<std::optional<VersionRecord>> head(std::string_view chain) = 0;
   virtual Result<std::vector<VersionRecord>> log(std::string_view chain, int limit = 0) = 0;     // newest first, heads only; 0: all
   virtual Result<std::vector<VersionRecord>> find_versions(std::string_view chain, std::string_view vid_prefix) = 0;  // automatic ones too; chain empty: any
@@ -77,7 +91,7 @@ class Store {
   // Cases in order of (ordinal, repeat); the visitor returns false to stop. Memory stays flat.
   struct CaseFilter {
     std::optional<std::string> case_id;
-    bool failed_only = false, errors_only = false;
+    bool failed_only = false, errors_only = false;                     // both: cases that failed or met an error
     bool with_spans = false, with_scores = true, with_bodies = true;  // bodies: row and output
     std::optional<std::string> step;                                   // spans of this step only
   };
@@ -98,8 +112,5 @@ class Store {
 
   virtual const std::filesystem::path& directory() const = 0;
 };
-
-// The digest that refs say is the head's vid, by reading the ref and the index without loading libgit2: for `version
-// status` and `lock --check`, which must start fast. Falls back to the slow path when the index is behind the refs.
 
 }  // namespace llmops

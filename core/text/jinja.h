@@ -1,6 +1,12 @@
 // Templates: Jinja's syntax, operators, truthiness and filters over Json values (https://jinja.palletsprojects.com, 3.1).
 // Two modes: strict (the user's own templates: reaching an undefined value is an error with its place) and compatible
-// (chat templates of models: undefined renders as empty, raise_exception, namespaces).
+// (chat templates of models: undefined renders as empty, raise_exception; what transformers sets: trim_blocks, lstrip_blocks,
+// break and continue, tojson without sorting and escapes; strftime_now(...) gives the scope's string of that name).
+// Strict mode is jinja2.Environment(undefined=StrictUndefined, keep_trailing_newline=True): a prompt's trailing newline is
+// kept, and line ends of the template's own text become \n. It differs where Jinja is loose: `is none` and its like fail on
+// undefined values, generators are lists, the argument of default() is evaluated only when needed, and in x.items without a
+// call a key of that name wins over the method. Printing follows Python's str(): True, None, 1.0, ['a'].
+// Not there: extends, block, import, recursive loops, * in calls, random; integers have 64 bits.
 // Values are never rendered a second time. Steps and output are bounded, so that a template always ends.
 #pragma once
 
@@ -74,7 +80,7 @@ class Template {
 
   const std::vector<TemplateReference>& references() const;
   const std::vector<std::string>& includes() const;   // literal names, in order of appearance, with those of includes
-  bool is_literal() const;                            // no {{, {% or {#: the text is its own rendering
+  bool is_literal() const;                            // no {{, {%, {# or \r: the text is its own rendering
   const std::string& source() const;
 
  private:

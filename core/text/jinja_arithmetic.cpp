@@ -154,6 +154,7 @@ Result<bool> Evaluator::contains(const Value& container, const Value& item) {
 }
 
 Result<bool> Evaluator::compare_values(Op op, const Value& a, const Value& b) {
+  if (a.kind == b.kind) LLMOPS_CHECK(charge(a.is(Kind::kString) ? std::min(a.size, b.size) / 64 : a.is(Kind::kList) ? list_size(a) : 0));
   if (op == Op::kEq) return equal(a, b);
   if (op == Op::kNe) return !equal(a, b);
   if (op == Op::kIn || op == Op::kNotIn) {

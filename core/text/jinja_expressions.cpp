@@ -165,11 +165,11 @@ Result<ExprPtr> Parser::power() {
 }
 
 Result<ExprPtr> Parser::unary(bool with_filters) {
-  const Level level(depth_);
   const Token from = current();
-  if (depth_ > 4 * code_.limits.max_depth) return too_deep(from);   // every expression() counts here once more
   ExprPtr value;
   if (at_operator("-") || at_operator("+")) {
+    const Level level(depth_);
+    if (depth_ > code_.limits.max_depth) return too_deep(from);
     value = make(at_operator("-") ? ExprKind::kNegative : ExprKind::kPositive, from);
     advance();
     LLMOPS_ASSIGN(ExprPtr operand, unary(false));

@@ -245,6 +245,7 @@ Result<Value> Evaluator::attribute(const Value& object, std::string_view name, c
   LLMOPS_CHECK(need_defined(object));
   const Json* container = nullptr;
   if (object.is(Kind::kDict)) {
+    if (dict_size(object) > 64) LLMOPS_CHECK(charge(dict_size(object) / 64));
     if (!strict()) if (std::optional<Value> method = bound_method(object, name)) return *method;
     if (std::optional<Value> found = dict_find(object, Value::view(name))) return *found;
     if (object.from_json) container = object.json;
@@ -508,6 +509,7 @@ Result<Value> Evaluator::apply(const Callable& row, std::string_view what, const
   for (const auto& keyword : arguments.keywords) names.push_back(keyword.first);
   LLMOPS_ASSIGN(const std::vector<size_t> where, bind_parameters(row, what, arguments.positional.size(), names));
   if (!row.takes_undefined) LLMOPS_CHECK(usable(subject));
+  if (subject.is(Kind::kString)) LLMOPS_CHECK(charge(subject.size / 64));
   Slots slots{};
   for (size_t i = 0; i < where.size(); ++i) {
     const bool positional = i < arguments.positional.size();
@@ -523,6 +525,7 @@ Result<Value> Evaluator::eval_row(const Expr& expr, const Value* subject) {
   if (!expr.row->takes_undefined) {
     if (Status status = usable(*subject); !status) return locate(expr.parts[0] ? expr.parts[0]->place : expr.place, std::move(status).error());
   }
+  if (subject->is(Kind::kString)) LLMOPS_CHECK(charge(subject->size / 64));
   LLMOPS_ASSIGN(const Arguments arguments, eval_arguments(expr));
   Slots slots{};
   for (size_t i = 0; i < expr.slots.size(); ++i) {

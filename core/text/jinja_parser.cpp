@@ -143,6 +143,11 @@ Result<std::unique_ptr<Stmt>> Parser::statement() {
   LLMOPS_CHECK(expect_name("the name of a tag"));
   auto stmt = std::make_unique<Stmt>();
   stmt->place = place_of(token);
+  if (code_.mode == TemplateMode::kCompatible && token.text == "generation") {
+    stmt->kind = StmtKind::kWith;
+    LLMOPS_CHECK(generation_statement(*stmt));
+    return stmt;
+  }
   for (const Row& row : kRows) {
     if (row.name != token.text) continue;
     stmt->kind = row.kind;
@@ -341,6 +346,13 @@ Status Parser::with_statement(Stmt& stmt) {
   LLMOPS_ASSIGN(Body inner, block({"endwith"}));
   stmt.bodies.push_back(std::move(inner));
   return end_tag("endwith");
+}
+
+// {% generation %} marks the assistant's text in chat templates of transformers; it renders as its body.
+Status Parser::generation_statement(Stmt& stmt) {
+  LLMOPS_ASSIGN(Body inner, block({"endgeneration"}));
+  stmt.bodies.push_back(std::move(inner));
+  return end_tag("endgeneration");
 }
 
 Status Parser::include_statement(Stmt& stmt) {

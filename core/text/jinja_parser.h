@@ -78,6 +78,7 @@ class Parser {
   Status filter_statement(Stmt& stmt);
   Status include_statement(Stmt& stmt);
   Status with_statement(Stmt& stmt);
+  Status generation_statement(Stmt& stmt);
   Status signature(MacroDefinition& macro);
   Status macro_body(MacroDefinition& macro, std::string_view end);
   Result<Target> target(bool may_be_tuple);

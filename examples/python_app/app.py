@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Answers questions about a paint shop from notes.json: python3 app.py "How long does the paint dry?" """
+"""Answers questions about a paint shop from notes.json: python3 app.py "How long until the paint dries?" """
 import argparse, json, re, sys, time
 
 spans = []
 
 
 def traced(part):
-    """Notes input, output, times and words of every call of `part`; the parts themselves know nothing of it."""
-    def call(*given):
+    """Notes what goes into `part`, what comes out, when, and how many words that were. `part` knows nothing of it."""
+    def call(given, *others):
         start = time.time()
-        result = part(*given)
-        spans.append({"id": len(spans), "name": part.__name__, "input": given[0], "output": result, "start": start,
-                      "end": time.time(), "tokens": {"input": len(words(given[0])), "output": len(words(result))}})
+        result = part(given, *others)
+        spans.append({"id": len(spans), "name": part.__name__, "input": given, "output": result, "start": start,
+                      "end": time.time(), "tokens": {"input": len(words(given)), "output": len(words(result))}})
         return result
     return call
 
@@ -20,30 +20,26 @@ def words(value):
     return re.findall(r"[a-z0-9]+", (value if isinstance(value, str) else json.dumps(value)).lower())
 
 
+def overlap(question, text):
+    return len(set(words(question)) & set(words(text)))
+
+
 @traced
 def retrieve(question, notes):
-    asked = set(words(question))
-    return [name for name, text in notes.items() if asked & (set(words(text)) | {name})]
+    return [name for name, text in notes.items() if overlap(question, name + " " + text)]
 
 
 @traced
 def rank(names, question, notes):
-    asked = set(words(question))
-    return sorted(names, key=lambda name: (-len(asked & (set(words(notes[name])) | {name})), name))
+    return sorted(names, key=lambda name: (-overlap(question, name + " " + notes[name]), name))
 
 
 @traced
 def answer(names, question, notes):
     if not names:
         return "I do not know."
-    asked = set(words(question))
     sentences = re.findall(r"[^.]+\.", notes[names[0]])
-    return max(sentences, key=lambda sentence: len(asked & set(words(sentence)))).strip()
-
-
-def reply(question, notes):
-    spans.clear()
-    return answer(rank(retrieve(question, notes), question, notes), question, notes)
+    return max(sentences, key=lambda sentence: overlap(question, sentence)).strip()
 
 
 def main():
@@ -53,11 +49,12 @@ def main():
     chosen = options.parse_args()
     with open(chosen.notes, encoding="utf-8") as file:
         notes = json.load(file)
-    if chosen.question:
-        return print(reply(chosen.question, notes))
-    for line in sys.stdin:
-        output = reply(json.loads(line)["inputs"]["question"], notes)
-        print(json.dumps({"output": output, "spans": spans}), flush=True)
+    for line in [json.dumps({"inputs": {"question": chosen.question}})] if chosen.question else sys.stdin:
+        spans.clear()
+        question = json.loads(line)["inputs"]["question"]
+        output = answer(rank(retrieve(question, notes), question, notes), question, notes)
+        print(output if chosen.question else json.dumps({"output": output, "spans": spans}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 // Dying at every named point of every write, dying at random moments, and several processes at once. What was acknowledged
 // is there afterwards, check_store finds nothing, and the interrupted work can be done again.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -118,10 +119,11 @@ bool went_well(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 
 
 // git's own opinion of the repository, where git is installed.
 void check_with_git(const std::filesystem::path& repository) {
-  const int status = in_child([&] {
+  const int status = in_child([&]() -> bool {
     const std::string where = "--git-dir=" + repository.string();
-    static_cast<void>(freopen("/dev/null", "w", stdout));
-    static_cast<void>(freopen("/dev/null", "w", stderr));
+    const int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 1);
+    dup2(nowhere, 2);
     execlp("git", "git", where.c_str(), "fsck", "--strict", "--no-dangling", static_cast<char*>(nullptr));
     _exit(127);
   });

@@ -39,7 +39,7 @@ Result<std::unique_ptr<const RE2>> compile(const std::string& pattern, ErrorCode
   options.set_log_errors(false);
   auto compiled = std::make_unique<const RE2>(pattern, options);
   if (!compiled->ok()) {
-    return Error(code, fmt::format("regex {} does not compile: {}", shown_text(pattern), compiled->error()), "Use RE2 syntax, which has no look-around and no back-references.");
+    return Error(code, fmt::format("regex {} does not compile: {}", shown_text(pattern), compiled->error()), "use RE2 syntax, which has no look-around and no back-references");
   }
   return compiled;
 }

@@ -2,7 +2,7 @@
 // fences, no comments); a value that a step already parsed is taken as it is.
 #include <fmt/format.h>
 
-#include "core/eval/metrics/schema_checker.h"
+#include "core/text/schema_checker.h"
 #include "core/eval/metrics/kinds.h"
 #include "core/eval/metrics/scoring.h"
 
@@ -50,7 +50,7 @@ Result<std::unique_ptr<Metric>> make_json_valid(const MetricBuild&) { return std
 
 Result<std::unique_ptr<Metric>> make_json_schema(const MetricBuild& build) {
   const auto found = build.params->find("schema");
-  if (found == build.params->end()) return Error(ErrorCode::kConfig, "'json_schema' needs 'schema'", "Name a schema file or write the schema inline.");
+  if (found == build.params->end()) return Error(ErrorCode::kConfig, "'json_schema' needs 'schema'", "name a schema file or write the schema inline");
   Json schema = *found;
   if (found->is_string()) {
     LLMOPS_ASSIGN(const std::string bytes, build.read_file("schema"));

@@ -102,7 +102,7 @@ Result<Normalization> parse_normalization(const Json& params) {
   Normalization result;
   const auto found = params.find("normalize");
   if (found == params.end()) return result;
-  if (!found->is_array()) return Error(ErrorCode::kConfig, "'normalize' must be a list", "Write normalize: [case, space].");
+  if (!found->is_array()) return Error(ErrorCode::kConfig, "'normalize' must be a list", "write normalize: [case, space]");
   for (const Json& item : *found) {
     if (item == "case") result.case_ = true;
     else if (item == "space") result.space = true;

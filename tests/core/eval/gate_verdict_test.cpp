@@ -217,7 +217,7 @@ TEST_CASE("a gate against a baseline that is not given is the caller's error") {
   REQUIRE_FALSE(result);
   CHECK(result.error().code == ErrorCode::kUsage);
   CHECK(result.error().message == "gate 'm >= baseline' needs a baseline run");
-  CHECK(result.error().hint == "Name one with --baseline.");
+  CHECK(result.error().hint == "name one with --baseline");
 }
 
 TEST_CASE("decimal fractions compare as written") {

@@ -139,11 +139,11 @@ TEST_CASE("CSV keeps text, quotes, commas and newlines as RFC 4180 says") {
 TEST_CASE("CSV errors name the row, what is wrong and where its first byte stands") {
   CHECK(shown(read_rows("a.csv", "a,b,c,d,e\n1,2,3,4,5\n\"x\ny\",2,3,4,5\n1,2,3,4\n")) == "row 3 has 4 fields, the header has 5 |  | 5:0");
   CHECK(shown(read_rows("a.csv", "a,b\n\"x\ny\"\n1,2\n")) == "row 1 has 1 field, the header has 2 |  | 2:0");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,2\n\n3,4\n")) == "row 2 is blank | Remove the empty line. | 3:0");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2\n\n3,4\n")) == "row 2 is blank | remove the empty line | 3:0");
   CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n3,4\n")) == "row 1 has a quote that is never closed |  | 2:3");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,2\nx y\"z,4\n")) == "row 2 has a quote inside an unquoted field | Quote the field and double the quote. | 3:4");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n\" ,3\n")) == "row 1 has text after a closing quote | Double a quote that belongs to the field. | 3:2");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,2\r3,4\n")) == "row 1 has a carriage return without a line feed | Quote the field, or end lines with LF or CRLF. | 2:4");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2\nx y\"z,4\n")) == "row 2 has a quote inside an unquoted field | quote the field and double the quote | 3:4");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n\" ,3\n")) == "row 1 has text after a closing quote | double a quote that belongs to the field | 3:2");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2\r3,4\n")) == "row 1 has a carriage return without a line feed | quote the field, or end lines with LF or CRLF | 2:4");
   CHECK(shown(read_rows("a.csv", "a,b\n1,\"x\ny\xFF\"\n")) == "row 1 is not valid UTF-8 |  | 3:0");
   CHECK(shown(read_rows("a.csv", "")) == "'a.csv' is empty: a CSV file starts with a header |  | 1:0");
   CHECK(shown(read_rows("a.csv", "a,,c\n")) == "column 2 of the header has no name |  | 1:0");
@@ -155,7 +155,7 @@ TEST_CASE("blank lines end a table, and are rows of a table of one column") {
   CHECK(read_rows("a.csv", "a,b\n1,2\n\n\n").rows.size() == 1);
   CHECK_FALSE(read_rows("a.csv", "a,b\n1,2\n\n\n").error);
   CHECK(read_rows("a.csv", "a\n1\n\n2\n").rows.size() == 3);
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\n\n3\t4\n")) == "row 2 is blank | Remove the empty line. | 3:0");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\n\n3\t4\n")) == "row 2 is blank | remove the empty line | 3:0");
 }
 
 TEST_CASE("TSV splits at tabs, keeps quotes and undoes its escapes") {
@@ -164,8 +164,8 @@ TEST_CASE("TSV splits at tabs, keeps quotes and undoes its escapes") {
   REQUIRE(reading.rows.size() == 2);
   CHECK(dump_json(reading.rows[0]) == R"({"id":"1","text":"\"a\tb\n\\c\r"})");
   CHECK(dump_json(reading.rows[1]) == R"({"id":"2","text":""})");
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\q\n")) == "row 1 has an unknown escape '\\q' | Write a backslash as '\\\\'. | 2:4");
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\\n")) == "row 1 has an unknown escape '\\' | Write a backslash as '\\\\'. | 2:4");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\q\n")) == "row 1 has an unknown escape '\\q' | write a backslash as '\\\\' | 2:4");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\\n")) == "row 1 has an unknown escape '\\' | write a backslash as '\\\\' | 2:4");
   CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\t3\n")) == "row 1 has 3 fields, the header has 2 |  | 2:0");
   CHECK(shown(read_rows("a.tsv", "a\tb\n1\t\xED\xA0\x80\n")) == "row 1 is not valid UTF-8 |  | 2:3");
 }
@@ -218,8 +218,8 @@ TEST_CASE("gzip and zstd are read as they are, members and frames one after anot
 
 TEST_CASE("damaged compressed data is an error, never fewer rows") {
   const std::string text = many_rows(4000), packed = gzip(text), frame = zstd(text);
-  CHECK(shown(read_rows("a.jsonl.gz", packed.substr(0, packed.size() - 10))) == "the gzip data of 'a.jsonl.gz' ends early | Copy the file again. | 0:0");
-  CHECK(shown(read_rows("a.jsonl.zst", frame.substr(0, frame.size() - 5))) == "the zstd data of 'a.jsonl.zst' ends early | Copy the file again. | 0:0");
+  CHECK(shown(read_rows("a.jsonl.gz", packed.substr(0, packed.size() - 10))) == "the gzip data of 'a.jsonl.gz' ends early | copy the file again | 0:0");
+  CHECK(shown(read_rows("a.jsonl.zst", frame.substr(0, frame.size() - 5))) == "the zstd data of 'a.jsonl.zst' ends early | copy the file again | 0:0");
   CHECK(shown(read_rows("a.jsonl.gz", "{}\n")) == "'a.jsonl.gz' is not gzip data |  | 0:0");
   CHECK(shown(read_rows("a.csv.zst", "")) == "'a.csv.zst' is not zstd data |  | 0:0");
   std::string flipped = packed;
@@ -232,7 +232,7 @@ TEST_CASE("a dataset that is not there or not a file is an error") {
   const auto missing = open_dataset(directory.path() / "x.jsonl", "x.jsonl");
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == ErrorCode::kNotFound);
-  CHECK(missing.error().message == "no dataset 'x.jsonl'");
+  CHECK(missing.error().message == "dataset 'x.jsonl' does not exist");
   const auto folder = open_dataset(directory.path(), "folder");
   REQUIRE_FALSE(folder);
   CHECK(folder.error().code == ErrorCode::kIo);

@@ -67,8 +67,8 @@ TEST_CASE("echo gives the last user message back and counts words") {
   REQUIRE(reply);
   CHECK(reply->content == " two  words\n");
   CHECK(reply->finish_reason == "stop");
-  CHECK(reply->usage.input_tokens == 8);
-  CHECK(reply->usage.output_tokens == 2);
+  CHECK(reply->usage.input_tokens == std::nullopt);
+  CHECK(reply->usage.output_tokens == std::nullopt);
   CHECK(reply->latency_ms == 0);
   CHECK(echo->chat({}, {})->content.empty());
 }

@@ -206,6 +206,28 @@ TEST_CASE("a write that failed is told by every later call, and a new writer sta
   CHECK(must(check_store(store.options(), true)).empty());
 }
 
+TEST_CASE("a checkpoint that fails loses nothing and fails no write") {
+  TestStore store;
+  const int64_t run = store.begin_run().number;
+  {
+    const test::Failpoints points("db.before_checkpoint:enospc");
+    auto writer = must(store->run_writer(run));
+    for (int i = 0; i < 300; ++i) {
+      CaseRecord record = make_case(i);
+      record.row = std::string(10'000, 'r');
+      must(writer->add(std::move(record)));
+    }
+    must(writer->finish(RunState::kFinished, "", "{}"));
+    writer.reset();
+    store.store.reset();
+  }
+  CHECK(std::filesystem::file_size(store.path("db.sqlite-wal")) > 3'000'000);
+  store.open();
+  CHECK(must(store->finished_cases(run)).size() == 300);
+  store.store.reset();
+  CHECK(std::filesystem::file_size(store.path("db.sqlite-wal")) == 0);
+}
+
 TEST_CASE("many threads add to one writer while others read") {
   TestStore store;
   const int64_t run = store.begin_run().number;

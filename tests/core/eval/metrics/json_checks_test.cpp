@@ -1,6 +1,6 @@
 #include <set>
 
-#include "core/eval/metrics/schema_checker.h"
+#include "core/text/schema_checker.h"
 #include "tests/core/eval/metrics/golden.h"
 
 namespace llmops {
@@ -61,7 +61,7 @@ TEST_CASE("a schema comes from a file, and a broken one is refused at load") {
   const Json params{{"schema", "schemas/a.json"}};
   CHECK(made(try_make("json_schema", params, R"({"type": "object"})")) == "made");
   CHECK(made(try_make("json_schema", params, "{")) == "malformed JSON: unexpected end of input | ");
-  CHECK(made(try_make("json_schema", Json::object())) == "'json_schema' needs 'schema' | Name a schema file or write the schema inline.");
+  CHECK(made(try_make("json_schema", Json::object())) == "'json_schema' needs 'schema' | name a schema file or write the schema inline");
   CHECK(made(try_make("json_schema", {{"schema", 3}})) == "a schema must be an object, got a number | ");
   CHECK(made(try_make("json_schema", {{"schema", {{"pattern", "a("}}}})) == "pattern 'a(' does not compile | ");
   CHECK(made(try_make("json_schema", {{"schema", {{"items", {{"multipleOf", 0}}}}}})) == "'multipleOf' must be greater than 0 | ");
@@ -74,6 +74,14 @@ TEST_CASE("a schema that refers to itself checks trees") {
   const Json params{{"schema", Json::parse(R"({"type": "object", "properties": {"v": {"type": "number"}, "children": {"type": "array", "items": {"$ref": "#"}}}})")}};
   CHECK(told("json_schema", Json::parse(R"({"v": 1, "children": [{"v": 2}, {"v": 3, "children": []}]})"), params) == "1");
   CHECK(told("json_schema", Json::parse(R"({"v": 1, "children": [{"v": 2, "children": [{"v": "x"}]}]})"), params) == "0: /children/0/children/0/v fails 'type'");
+}
+
+TEST_CASE("a schema that refers to itself without an end is refused") {
+  constexpr const char* kRefused = "the schema refers to itself without going deeper into the value | ";
+  for (const char* text : {R"({"$ref": "#"})", R"({"anyOf": [{"$ref": "#"}]})", R"({"properties": {"a": {"not": {"$ref": "#/properties/a"}}}})",
+                           R"({"definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"allOf": [{"$ref": "#/definitions/a"}]}}, "$ref": "#/definitions/a"})"}) {
+    CHECK(made(try_make("json_schema", {{"schema", Json::parse(text)}})) == kRefused);
+  }
 }
 
 TEST_CASE("a long text never meets a recursive matcher") {

@@ -38,7 +38,7 @@ TEST_CASE("equals normalises both sides, also inside lists") {
 
 TEST_CASE("an unknown normalisation is refused with a suggestion") {
   CHECK(made(try_make("equals", {{"normalize", {"cases"}}})) == "unknown normalisation 'cases' | did you mean 'case'?");
-  CHECK(made(try_make("contains", {{"normalize", "case"}})) == "'normalize' must be a list | Write normalize: [case, space].");
+  CHECK(made(try_make("contains", {{"normalize", "case"}})) == "'normalize' must be a list | write normalize: [case, space]");
 }
 
 TEST_CASE("normalisations agree with Python") {
@@ -90,7 +90,7 @@ TEST_CASE("regex searches or matches the whole text") {
 }
 
 TEST_CASE("a regex that does not compile is refused at load, or for the case whose template gave it") {
-  CHECK(made(try_make("regex", {{"pattern", "a(b"}})) == "regex 'a(b' does not compile: missing ): a(b | Use RE2 syntax, which has no look-around and no back-references.");
+  CHECK(made(try_make("regex", {{"pattern", "a(b"}})) == "regex 'a(b' does not compile: missing ): a(b | use RE2 syntax, which has no look-around and no back-references");
   CHECK(made(try_make("regex", {{"pattern", "(?=x)"}})).starts_with("regex '(?=x)' does not compile: "));
   CHECK(made(try_make("regex", {{"pattern", 3}})) == "'pattern' must be text, got a number | ");
   const Json literal{{"pattern", "{{ case.pattern }}"}};

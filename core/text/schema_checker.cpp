@@ -1,14 +1,16 @@
 // JSON Schema draft 7 (https://json-schema.org/draft-07) by valijson. The library reports sentences; people and tests want
 // the place and the keyword, so its sentences are mapped back.
 #define VALIJSON_USE_EXCEPTIONS 1
-#include "core/eval/metrics/schema_checker.h"
+#include "core/text/schema_checker.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <exception>
 #include <regex>
+#include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -168,6 +170,43 @@ Status check_patterns(const Json& schema, bool& matches_text) {
   return {};
 }
 
+// Schemas that a value is handed on to as it is. A cycle of those never ends, in the library's parser already; a cycle
+// through properties or items ends with the value.
+class LoopFinder {
+ public:
+  explicit LoopFinder(const Json& root) : root_(root) {}
+  bool loops() { return visit_all(root_); }
+
+ private:
+  bool visit_all(const Json& node) {
+    if (node.is_object() && visit(node)) return true;
+    if (!node.is_structured()) return false;
+    return std::any_of(node.begin(), node.end(), [&](const Json& item) { return visit_all(item); });
+  }
+  bool visit(const Json& schema) {
+    if (!schema.is_object() || done_.contains(&schema)) return false;
+    if (!open_.insert(&schema).second) return true;
+    for (const auto& member : schema.items()) {
+      const std::string& key = member.key();
+      const Json& value = member.value();
+      if (key == "$ref" && value.is_string() && value.get_ref<const std::string&>().starts_with('#')) {
+        const Json* target = json_at(root_, std::string_view(value.get_ref<const std::string&>()).substr(1));
+        if (target != nullptr && visit(*target)) return true;
+      } else if (key == "not" || key == "if" || key == "then" || key == "else") {
+        if (visit(value)) return true;
+      } else if ((key == "allOf" || key == "anyOf" || key == "oneOf" || key == "dependencies") && value.is_structured()) {
+        if (std::any_of(value.begin(), value.end(), [&](const Json& item) { return visit(item); })) return true;
+      }
+    }
+    open_.erase(&schema);
+    done_.insert(&schema);
+    return false;
+  }
+
+  const Json& root_;
+  std::set<const Json*> open_, done_;
+};
+
 bool has_long_text(const Json& value) {
   if (value.is_string()) return value.get_ref<const std::string&>().size() > SchemaChecker::kLongestMatchedText;
   if (value.is_object()) {
@@ -193,6 +232,7 @@ Result<SchemaChecker> SchemaChecker::compile(const Json& schema) {
   if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be an object, got {}", json_type_word(schema)));
   auto state = std::make_unique<State>();
   LLMOPS_CHECK(check_patterns(schema, state->matches_text));
+  if (LoopFinder(schema).loops()) return Error(ErrorCode::kConfig, "the schema refers to itself without going deeper into the value");
   nlohmann::json plain = plain_value(schema);
   LLMOPS_CHECK(repair_multiples(plain));
   try {
