@@ -2,7 +2,6 @@
 
 #include <time.h>
 
-#include <cstdio>
 #include <fmt/format.h>
 
 namespace llmops {
@@ -41,10 +40,17 @@ std::string format_utc(int64_t unix_ms) {
 
 Result<int64_t> parse_utc(std::string_view text) {
   const Error malformed(ErrorCode::kData, fmt::format("'{}' is not a time in RFC 3339", text), "write it like 2026-11-22T08:00:00Z");
-  const std::string copy(text);
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6) return malformed;
-  std::string_view rest = std::string_view(copy).substr(static_cast<size_t>(used));
+  // "dddd-dd-ddTdd:dd:dd": digits where digits belong, and nothing else there.
+  constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd";
+  if (text.size() < kShape.size()) return malformed;
+  for (size_t i = 0; i < kShape.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    const bool fits = kShape[i] == 'd' ? digit : kShape[i] == 'T' ? text[i] == 'T' || text[i] == 't' || text[i] == ' ' : text[i] == kShape[i];
+    if (!fits) return malformed;
+  }
+  const auto two = [&](size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); };
+  const int year = two(0) * 100 + two(2), month = two(5), day = two(8), hour = two(11), minute = two(14), second = two(17);
+  std::string_view rest = text.substr(kShape.size());
   int64_t milliseconds = 0;
   if (!rest.empty() && rest[0] == '.') {
     rest.remove_prefix(1);
@@ -58,13 +64,18 @@ Result<int64_t> parse_utc(std::string_view text) {
   }
   int64_t offset_minutes = 0;
   if (rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':') {
-    const auto digit = [&](size_t i) { return rest[i] - '0'; };
-    offset_minutes = (digit(1) * 10 + digit(2)) * 60 + digit(4) * 10 + digit(5);
+    for (const size_t i : {1, 2, 4, 5}) if (rest[i] < '0' || rest[i] > '9') return malformed;
+    const int offset_hour = (rest[1] - '0') * 10 + (rest[2] - '0'), offset_minute = (rest[4] - '0') * 10 + (rest[5] - '0');
+    if (offset_hour > 23 || offset_minute > 59) return malformed;
+    offset_minutes = offset_hour * 60 + offset_minute;
     if (rest[0] == '-') offset_minutes = -offset_minutes;
   } else if (rest != "Z" && rest != "z") {
     return malformed;
   }
-  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) return malformed;
+  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return malformed;
+  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  if (day < 1 || day > kDays[month - 1] + (month == 2 && leap ? 1 : 0)) return malformed;
   tm parts{};
   parts.tm_year = year - 1900;
   parts.tm_mon = month - 1;

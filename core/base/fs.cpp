@@ -191,6 +191,11 @@ Result<fs::path> resolve_inside(const fs::path& root, const fs::path& base, std:
   std::error_code failed;
   const fs::path real_root = fs::weakly_canonical(root, failed);
   if (failed) return io_error("resolve", root, failed.value());
+  // A link to nothing has no real path to look at, and may point anywhere tomorrow.
+  for (fs::path at = lexical; at != root && at.has_relative_path(); at = at.parent_path()) {
+    std::error_code ignored;
+    if (fs::is_symlink(fs::symlink_status(at, ignored)) && !fs::exists(at, ignored)) return refuse("leads outside the project through a symbolic link", "copy the file into the project");
+  }
   const fs::path real = fs::weakly_canonical(lexical, failed);
   if (failed) return io_error("resolve", lexical, failed.value());
   if (!is_inside(real_root, real)) return refuse("leads outside the project through a symbolic link", "copy the file into the project");

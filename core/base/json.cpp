@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <fmt/format.h>
 #include <unordered_set>
 
@@ -111,6 +112,7 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 // The library's words are long and name its own functions; what helps is the cause after the last of "; " or "- ".
 std::string plain_cause(std::string message) {
   if (const size_t at = message.find("parse error"); at != std::string::npos) message = message.substr(at);
+  if (const size_t at = message.find("number overflow parsing "); at != std::string::npos) return "number " + message.substr(at + 24) + " is out of range";
   if (message.find("unexpected end of input") != std::string::npos) return "unexpected end of input";
   if (const size_t at = message.rfind("; expected "); at != std::string::npos) message = message.substr(0, at);
   if (const size_t at = message.find("last read: "); at != std::string::npos) {
@@ -248,9 +250,8 @@ bool utf16_less(const std::string& a, const std::string& b) {
 }
 
 Status write_canonical_string(const std::string& text, std::string& out) {
-  size_t at = 0;
-  while (at < text.size()) {
-    if (next_code_point(text, at) < 0) return Error(ErrorCode::kData, "text is not valid UTF-8, so it has no canonical form");
+  if (find_invalid_utf8(text)) {
+    return Error(ErrorCode::kData, "text is not valid UTF-8, so it has no canonical form");
   }
   out += '"';
   for (const char c : text) {
@@ -281,7 +282,7 @@ Status write_canonical(const Json& value, std::string& out) {
     case Json::value_t::number_integer:
     case Json::value_t::number_unsigned: {
       const bool too_large = value.is_number_unsigned() ? value.get<uint64_t>() > static_cast<uint64_t>(kLargestExactInteger)
-                                                        : std::abs(value.get<int64_t>()) > kLargestExactInteger;
+                                                        : value.get<int64_t>() > kLargestExactInteger || value.get<int64_t>() < -kLargestExactInteger;
       if (too_large) return Error(ErrorCode::kData, "integer " + value.dump() + " is beyond 2^53 - 1", "carry it as a string");
       out += std::to_string(value.get<int64_t>());
       return {};
@@ -322,6 +323,15 @@ Status write_canonical(const Json& value, std::string& out) {
 }
 
 }  // namespace
+
+std::optional<size_t> find_invalid_utf8(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t start = at;
+    if (next_code_point(text, at) < 0) return start;
+  }
+  return std::nullopt;
+}
 
 Result<std::string> canonical_json(const Json& value) {
   std::string out;
@@ -365,7 +375,12 @@ std::string json_to_text(const Json& value) {
 
 bool json_equal(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) {
-    if (a.is_number_integer() && b.is_number_integer()) return a == b;
+    if (a.is_number_integer() && b.is_number_integer()) {
+      // An unsigned value beyond int64 equals no signed one, whatever a cast would make of it.
+      const auto beyond = [](const Json& n) { return n.is_number_unsigned() && n.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()); };
+      if (beyond(a) != beyond(b)) return false;
+      return beyond(a) ? a.get<uint64_t>() == b.get<uint64_t>() : a.get<int64_t>() == b.get<int64_t>();
+    }
     return a.get<double>() == b.get<double>();
   }
   if (a.type() != b.type()) return false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ Result<std::string> canonical_json(const Json& value);
 
 // ECMAScript's Number::toString of a finite double ("1e+21", "0.000001", "-2.5"); -0 gives "0".
 std::string ecmascript_number(double value);
+
+// Where the first byte stands that is not part of valid UTF-8 (overlong forms and surrogates are not); nullopt: valid.
+std::optional<size_t> find_invalid_utf8(std::string_view text);
 
 // The value at an RFC 6901 pointer ("" is the whole, "/a/0/b"), or nullptr when there is none or the pointer is malformed.
 const Json* json_at(const Json& value, std::string_view pointer);

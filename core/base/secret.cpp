@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/base/json.h"
+
 namespace llmops {
 namespace {
 
@@ -87,12 +89,8 @@ void replace_all(std::string& text, const std::string& value, const std::string&
 
 // A key inside JSON text stands in its escaped form.
 std::string json_escaped(const std::string& value) {
-  std::string out;
-  for (const char c : value) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
+  const std::string quoted = dump_json(Json(value));
+  return quoted.substr(1, quoted.size() - 2);
 }
 
 }  // namespace

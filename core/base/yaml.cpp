@@ -4,8 +4,10 @@
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -77,9 +79,10 @@ class TreeBuilder : public YAML::EventHandler {
  public:
   Json root;
   bool has_root = false;
+  YAML::Mark document_mark;
   std::map<std::string, Marks, std::less<>> values, keys;
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override { document_mark = mark; }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(mark, anchor, nullptr, 1); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
@@ -185,7 +188,15 @@ std::vector<std::string> split_lines(std::string_view text) {
 
 SourcePlace YamlDocument::place(const Mark& mark) const {
   SourcePlace place{file_, mark.line, mark.column, mark.length, {}};
-  if (mark.line >= 1 && static_cast<size_t>(mark.line) <= lines_.size()) place.line_text = lines_[static_cast<size_t>(mark.line) - 1];
+  if (mark.line < 1 || static_cast<size_t>(mark.line) > lines_.size()) return place;
+  place.line_text = lines_[static_cast<size_t>(mark.line) - 1];
+  // The library counts code points; columns count bytes.
+  size_t at = 0;
+  for (int point = 1; point < mark.column && at < place.line_text.size(); ++point) {
+    ++at;
+    while (at < place.line_text.size() && (static_cast<unsigned char>(place.line_text[at]) & 0xC0) == 0x80) ++at;
+  }
+  if (at < place.line_text.size()) place.column = static_cast<int>(at) + 1;
   return place;
 }
 
@@ -229,9 +240,27 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string file) {
   document.file_ = std::move(file);
   if (text.size() > kMaxBytes) return Error(ErrorCode::kConfig, "'" + document.file_ + "' is larger than 4 MiB", "move data into a dataset file");
   document.lines_ = split_lines(text);
+  if (const auto bad = find_invalid_utf8(text)) {
+    const std::string_view before = text.substr(0, *bad);
+    const size_t start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+    return Error(ErrorCode::kConfig, "text is not valid UTF-8", "save the file as UTF-8")
+        .at({document.file_, static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1, static_cast<int>(*bad - start) + 1, 1, {}});
+  }
+  // A document that is strict JSON keeps JSON's own reading of escapes and numbers, and is accepted where the YAML reader
+  // knows less; the places of its values are then those that the YAML reader found.
+  std::optional<Json> strict;
+  if (const size_t first = text.find_first_not_of(" \t\r\n"); first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
+    if (auto parsed = parse_json(text, document.file_); parsed) strict = std::move(*parsed);
+  }
   const auto refuse = [&](const YAML::Mark& mark, std::string message, std::string hint) {
     return Error(ErrorCode::kConfig, std::move(message), std::move(hint)).at(document.place({mark.line + 1, mark.column + 1, 1}));
   };
+  // The library's scanner takes quadratic time over a long run of open brackets, so a text that is all openers is refused unread.
+  const auto count = [&](char c) { return std::count(text.begin(), text.end(), c); };
+  constexpr std::ptrdiff_t kHopelesslyOpen = 4096;
+  if (!strict && (count('[') - count(']') > kHopelesslyOpen || count('{') - count('}') > kHopelesslyOpen)) {
+    return Error(ErrorCode::kConfig, fmt::format("nesting is deeper than {}", kMaxDepth)).at({document.file_, 1, 1, 1, {}});
+  }
   TreeBuilder builder;
   try {
     std::istringstream stream{std::string(text)};
@@ -240,17 +269,15 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string file) {
     if (!any || !builder.has_root || builder.root.is_null())
       return Error(ErrorCode::kConfig, "'" + document.file_ + "' is empty", "run `llmops init` for an example").at({document.file_, 1, 1, 1, {}});
     TreeBuilder rest;
-    if (parser.HandleNextDocument(rest)) return refuse(YAML::Mark::null_mark(), "more than one YAML document in '" + document.file_ + "'", "keep one document per file");
+    if (parser.HandleNextDocument(rest)) return refuse(rest.document_mark, "more than one YAML document in '" + document.file_ + "'", "keep one document per file");
   } catch (const Refusal& refusal) {
     return refuse(refusal.mark, refusal.message, refusal.hint);
+  } catch (const YAML::DeepRecursion& error) {
+    return refuse(error.mark, fmt::format("nesting is deeper than {}", kMaxDepth), {});
   } catch (const YAML::Exception& error) {
-    return refuse(error.mark, "malformed YAML: " + error.msg, {});
+    if (!strict) return refuse(error.mark, "malformed YAML: " + error.msg, {});
   }
-  document.value_ = std::move(builder.root);
-  // A document that is strict JSON keeps JSON's own reading of escapes and numbers.
-  if (const size_t first = text.find_first_not_of(" \t\r\n"); first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
-    if (auto strict = parse_json(text, document.file_); strict) document.value_ = std::move(*strict);
-  }
+  document.value_ = strict ? std::move(*strict) : std::move(builder.root);
   for (auto& [pointer, mark] : builder.values) document.values_.emplace(pointer, YamlDocument::Mark{mark.line, mark.column, mark.length});
   for (auto& [pointer, mark] : builder.keys) document.keys_.emplace(pointer, YamlDocument::Mark{mark.line, mark.column, mark.length});
   return document;

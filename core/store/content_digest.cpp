@@ -61,7 +61,7 @@ ContentDigest::Digests content_digests(std::string_view bytes, std::string_view 
 
 bool looks_binary(std::string_view bytes) { return bytes.substr(0, 8000).find('\0') != std::string_view::npos; }
 
-std::string manifest_vid(std::string_view canonical_manifest) {
+std::string vid_of_text(std::string_view canonical_manifest) {
   Sha256 hash;
   hash.update(std::string_view("llmops-manifest-v1\0", 19));
   hash.update(canonical_manifest);

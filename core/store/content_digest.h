@@ -38,6 +38,6 @@ ContentDigest::Digests content_digests(std::string_view bytes, std::string_view 
 bool looks_binary(std::string_view bytes);
 
 // sha256("llmops-manifest-v1" NUL manifest): what a vid is.
-std::string manifest_vid(std::string_view canonical_manifest);
+std::string vid_of_text(std::string_view canonical_manifest);
 
 }  // namespace llmops

@@ -82,7 +82,7 @@ Result<std::vector<ListedFile>> manifest_files(std::string_view manifest) {
 
 Result<PlannedVersion> plan_version(const VersionInput& input, const Blobs& blobs) {
   const auto wrong = [&input](std::string_view what) { return Error(ErrorCode::kBug, fmt::format("cannot store version {}: {}", input.vid, what)); };
-  if (manifest_vid(input.manifest) != input.vid) return wrong("its manifest does not hash to it");
+  if (vid_of_text(input.manifest) != input.vid) return wrong("its manifest does not hash to it");
   LLMOPS_ASSIGN(const std::vector<ListedFile> expected, manifest_files(input.manifest));
   std::map<std::string_view, const SnapshotFile*> given;
   for (const SnapshotFile& file : input.files) given[file.path] = &file;
@@ -162,7 +162,7 @@ Result<Snapshot> Snapshot::open(ObjectRepo& repo, const Blobs& blobs, std::strin
   LLMOPS_ASSIGN(const std::string bytes, repo.read(GitKind::kCommit, commit_oid));
   LLMOPS_ASSIGN(snapshot.commit_, decode_commit(bytes));
   LLMOPS_ASSIGN(snapshot.manifest_, snapshot.read_tree_file("manifest.json"));
-  if (const std::string& vid = snapshot.commit_.trailers["vid"]; manifest_vid(snapshot.manifest_) != vid)
+  if (const std::string& vid = snapshot.commit_.trailers["vid"]; vid_of_text(snapshot.manifest_) != vid)
     return damaged(fmt::format("the manifest of version {} does not hash to it", vid));
   LLMOPS_ASSIGN(snapshot.files_, manifest_files(snapshot.manifest_));
   LLMOPS_ASSIGN(const std::string files, snapshot.read_tree_file("files.json"));

@@ -1,4 +1,4 @@
-// Code points of UTF-8 text, one at a time, and Python's str classes and case mappings over them. Private to core/text.
+// Code points of UTF-8 text, one at a time, and Python's str classes and case mappings over them.
 // A byte that is no part of a valid sequence counts as one code point, U+FFFD, so that no text makes a loop stall.
 #pragma once
 
@@ -29,6 +29,7 @@ bool is_letter(int32_t code_point);         // category L*
 bool is_mark(int32_t code_point);           // category M*
 bool is_digit(int32_t code_point);          // category Nd
 bool is_numeric(int32_t code_point);        // category N*
+bool is_punctuation(int32_t code_point);    // category P*
 bool is_upper(int32_t code_point);
 bool is_lower(int32_t code_point);
 bool is_printable(int32_t code_point);      // str.isprintable()

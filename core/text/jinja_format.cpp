@@ -176,8 +176,10 @@ class Formatter {
   Status write_character(const Directive& d, const Value& value) {
     LLMOPS_CHECK(fits(d));
     std::string text;
-    if (value.is(Kind::kInt) && value.integer >= 0 && value.integer <= 0x10FFFF) {
-      text::append_utf8(text, static_cast<int32_t>(value.integer));
+    const bool whole = value.is(Kind::kInt) || value.is(Kind::kBool);
+    const int64_t code = value.is(Kind::kBool) ? int64_t{value.boolean} : value.is(Kind::kInt) ? value.integer : -1;
+    if (whole && code >= 0 && code <= 0x10FFFF) {
+      text::append_utf8(text, static_cast<int32_t>(code));
     } else if (value.is(Kind::kString) && text::count_code_points(value.str()) == 1) {
       text = value.str();
     } else {

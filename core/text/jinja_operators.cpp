@@ -364,6 +364,19 @@ Result<Value> Evaluator::slice(const Value& object, const Value bounds[3]) {
   const uint64_t span = step > 0 ? (stop > start ? static_cast<uint64_t>(stop - start) : 0) : (start > stop ? static_cast<uint64_t>(start - stop) : 0);
   const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
   const uint64_t count = span == 0 ? 0 : (span - 1) / stride + 1;
+  if (object.is(Kind::kRange)) {   // part of a range is a range
+    const RangeData& range = *object.range;
+    auto part = std::make_shared<RangeData>();
+    part->start = range.start + range.step * start;
+    part->stop = range.start + range.step * stop;
+    part->step = range.step * step;
+    part->length = count;
+    Value value;
+    value.kind = Kind::kRange;
+    value.range = part.get();
+    value.owner = std::move(part);
+    return value;
+  }
   std::string text;
   std::vector<Value> items;
   int64_t index = start;

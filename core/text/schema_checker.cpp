@@ -17,8 +17,7 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
-#include "core/base/yaml.h"
-#include "core/eval/metrics/scoring.h"
+#include "core/base/yaml_reader.h"
 
 namespace llmops {
 
@@ -152,7 +151,7 @@ Status check_patterns(const Json& schema, bool& matches_text) {
     try {
       const std::regex compiled(pattern);
     } catch (const std::regex_error&) {
-      return Error(ErrorCode::kConfig, fmt::format("pattern {} does not compile", shown_text(pattern)));
+      return Error(ErrorCode::kConfig, fmt::format("pattern {} does not compile", dump_json(Json(pattern))));
     }
     return {};
   };
@@ -229,7 +228,7 @@ SchemaChecker& SchemaChecker::operator=(SchemaChecker&&) noexcept = default;
 SchemaChecker::~SchemaChecker() = default;
 
 Result<SchemaChecker> SchemaChecker::compile(const Json& schema) {
-  if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be an object, got {}", json_type_word(schema)));
+  if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be a mapping, not {}", json_type_words(schema)));
   auto state = std::make_unique<State>();
   LLMOPS_CHECK(check_patterns(schema, state->matches_text));
   if (LoopFinder(schema).loops()) return Error(ErrorCode::kConfig, "the schema refers to itself without going deeper into the value");

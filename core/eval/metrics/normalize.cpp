@@ -5,7 +5,6 @@
 #include "core/eval/metrics/normalize.h"
 
 #include <fmt/format.h>
-#include <utf8proc.h>
 
 #include <algorithm>
 
@@ -37,10 +36,6 @@ std::string encode(const Points& points) {
 
 bool is_ascii_punctuation(int32_t c) { return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~'); }
 
-bool is_unicode_punctuation(int32_t c) {
-  const auto category = utf8proc_category(c);
-  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
-}
 
 // Python's \w: str.isalnum or '_', so letters and numbers, but not combining marks.
 bool is_python_word(int32_t c) { return c == '_' || text::is_letter(c) || text::is_numeric(c); }
@@ -71,7 +66,7 @@ std::string Normalization::apply(std::string_view text) const {
   if (case_) result = fold_case(result);
   if (punctuation || articles) {
     Points points = decode(result);
-    if (punctuation) std::erase_if(points, [](int32_t c) { return is_ascii_punctuation(c) || is_unicode_punctuation(c); });
+    if (punctuation) std::erase_if(points, [](int32_t c) { return is_ascii_punctuation(c) || text::is_punctuation(c); });
     if (articles) points = without_articles(points);
     result = encode(points);
   }

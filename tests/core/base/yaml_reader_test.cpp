@@ -37,7 +37,7 @@ TEST_CASE("values come in the type that was asked for, or not at all") {
   CHECK(reader.optional_text_list("none")->empty());
   CHECK_FALSE(reader.optional_text("none")->has_value());
   CHECK(told(reader.text("none").error()) == "1:1: the file has no 'none'");
-  CHECK(told(reader.optional_text("z").error()) == "1:51: 'z' must be text, not nothing");
+  CHECK(told(reader.optional_text("z").error()) == "1:48: 'z' must be text, not nothing");
 }
 
 TEST_CASE("wrong types and values out of range are refused at the value") {

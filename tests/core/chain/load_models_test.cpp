@@ -159,7 +159,7 @@ TEST_CASE("tools are commands with a schema that reads as JSON") {
   CHECK(section("tools: [t]") == "demo.chain.yaml:5:8: 'tools' must be a mapping of names");
   CHECK(section("tools: {t: {description: d}}").find("demo.chain.yaml:5:12: tool 't' has no 'argv'") == 0);
   CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: none.json}}") == "demo.chain.yaml:5:46: file 'none.json' does not exist | paths are relative to the chain file");
-  CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: schema.json}}") == "schema.json:1:17: malformed JSON: unexpected end of input");
+  CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: schema.json}}") == "schema.json:1:18: malformed JSON: unexpected end of input");
   CHECK(section("tools: {t: {argv: [./tool.sh], inputs: 1}}").find("unknown key 'inputs' in tool 't'") != std::string::npos);
 }
 

@@ -98,7 +98,7 @@ TEST_CASE("a retrieval names a grounding asset, a query and a known method") {
   CHECK(retrieve("from: kb, query: x, top_k: 0").find("'top_k' is 0, but must be from 1 to ") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, method: bm52").find("unknown retrieval method 'bm52' | did you mean 'bm25'?") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, method: embedding").find("is not in this version of llmops") != std::string::npos);
-  CHECK(retrieve("from: kb, query: x, chunk: {by: header}").find("unknown way to chunk 'header' | did you mean 'heading'?") != std::string::npos);
+  CHECK(retrieve("from: kb, query: x, chunk: {by: headin}").find("unknown way to chunk 'headin' | did you mean 'heading'?") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, chunk: {size: 5, overlap: 5}").find("'overlap' must be less than 'size'") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, chunk: {by: size, size: 5, overlap: 4}") == "loaded");
 }
@@ -113,11 +113,11 @@ TEST_CASE("an extraction has a source and one way to extract") {
   CHECK(extract("from: x, json: true, regex: y") == "demo.chain.yaml:6:27: " + one);
   CHECK(extract("from: x, regex: '('").find("regular expression does not compile: missing ): ( | RE2 has no look-ahead and no back-references") != std::string::npos);
   CHECK(extract("from: x, regex: '(?=a)'").find("regular expression does not compile: ") != std::string::npos);
-  CHECK(extract("from: x, regex: '(a)', group: 2") == "demo.chain.yaml:6:57: group 2 does not exist: the expression has 1");
-  CHECK(extract("from: x, regex: a, match: lst") == "demo.chain.yaml:6:53: unknown match 'lst' | did you mean 'last'?");
-  CHECK(extract("from: x, json: true, schema: none.json") == "demo.chain.yaml:6:56: file 'none.json' does not exist | paths are relative to the chain file");
-  CHECK(extract("from: x, json: true, schema: broken.json").find("demo.chain.yaml:6:56: not a JSON Schema: ") == 0);
-  CHECK(extract("from: x, choice: [a, 1]") == "demo.chain.yaml:6:48: 'choice' must hold texts, not a number");
+  CHECK(extract("from: x, regex: '(a)', group: 2") == "demo.chain.yaml:6:58: group 2 does not exist: the expression has 1");
+  CHECK(extract("from: x, regex: a, match: lst") == "demo.chain.yaml:6:54: unknown match 'lst' | did you mean 'last'?");
+  CHECK(extract("from: x, json: true, schema: none.json") == "demo.chain.yaml:6:57: file 'none.json' does not exist | paths are relative to the chain file");
+  CHECK(extract("from: x, json: true, schema: broken.json").find("demo.chain.yaml:6:57: not a JSON Schema: ") == 0);
+  CHECK(extract("from: x, choice: [a, 1]") == "demo.chain.yaml:6:49: 'choice' must hold texts, not a number");
 }
 
 TEST_CASE("an exec step names a program") {

@@ -45,7 +45,7 @@ TEST_CASE("a vid is the digest that the reference implementation gives") {
   // printed by the Python reference for its first manifest
   const std::string manifest =
       R"({"chain":{"inputs":["question"],"llmops":"chain/v1","models":{"main":{"provider":"echo"}},"name":"hello","output":"{{ steps.answer.output }}","steps":[{"id":"answer","model":"main","prompt":"{{ question }}"}]},"chains":[],"engine":1,"files":[],"schema":"llmops.manifest/v1"})";
-  CHECK(manifest_vid(manifest) == "3ff0d74cc197d5a28da98b23be786fc6eae0c8cae99e9122851c724d8af1ec4e");
+  CHECK(vid_of_text(manifest) == "3ff0d74cc197d5a28da98b23be786fc6eae0c8cae99e9122851c724d8af1ec4e");
 }
 
 TEST_CASE("a NUL byte near the start makes a file binary") {

@@ -59,7 +59,7 @@ inline VersionInput make_version(const std::string& chain, const std::vector<Giv
   }
   input.chain = chain;
   input.manifest = must(canonical_json(Json{{"schema", "llmops.manifest/v1"}, {"chain", {{"name", chain}}}, {"files", entries}}));
-  input.vid = manifest_vid(input.manifest);
+  input.vid = vid_of_text(input.manifest);
   input.message = "change of " + chain;
   input.author = "Ada <ada@example.org>";
   input.automatic = automatic;
