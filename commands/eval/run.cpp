@@ -287,9 +287,9 @@ class EvalRun {
     LLMOPS_ASSIGN(capture_, parse_capture(session_.setting("capture")));
     LLMOPS_CHECK(check_budget());
     LLMOPS_CHECK(require_trust(session_, trust_items(loaded_.chain)));
-    LLMOPS_ASSIGN(Store * store, session_.store(true));
-    store_ = store;
-    // What can be refused is refused before the run has a number.
+    // What can be refused is refused before the run has a number, and where no earlier run is named before there is a store.
+    const bool names_a_run = !options_.baseline.empty() || !options_.failed_of.empty();
+    if (names_a_run) LLMOPS_CHECK(open_store());
     if (!options_.baseline.empty()) {
       LLMOPS_ASSIGN(auto baseline, load_baseline(session_, *store_, options_.baseline, loaded_.suite, loaded_.chain));
       baseline_ = std::move(baseline);
@@ -303,6 +303,7 @@ class EvalRun {
     LLMOPS_CHECK(check_columns(loaded_.suite, selection));
     repeat_ = options_.repeat.value_or(loaded_.suite.repeat);
     total_ = selection.count * repeat_;
+    LLMOPS_CHECK(open_store());
     LLMOPS_CHECK(make_executor());
     LLMOPS_CHECK(begin(resumed));
     std::vector<std::pair<int64_t, int>> finished;
@@ -327,6 +328,11 @@ class EvalRun {
         return Error(ErrorCode::kUsage, fmt::format("model '{}' has no price, so a budget in USD cannot be kept", model.name), "add price: {input: ..., output: ...} (USD per 1M tokens), or use --budget-tokens").at(model.place);
       }
     }
+    return {};
+  }
+
+  Status open_store() {
+    LLMOPS_ASSIGN(store_, session_.store(true));
     return {};
   }
 

@@ -61,6 +61,7 @@ Result<ManifestFile> hash_file(const fs::path& source, std::string path, FileRol
   if (role == FileRole::kText) {
     LLMOPS_ASSIGN(const std::string bytes, read_file(source));
     const std::string text = normalize_text(bytes);
+    if (find_invalid_utf8(text)) return Error(ErrorCode::kConfig, "file '" + file.path + "' is not valid UTF-8", "save it as UTF-8");
     file.sha256 = sha256_hex(text);
     file.size_bytes = text.size();
     return file;

@@ -219,13 +219,32 @@ class CaseRun {
       result.error = Error(ErrorCode::kInterrupted, "interrupted");
       return;
     }
-    for (size_t i = 0; i < states_.size(); ++i) {
+    // Only what the output reads can be the cause; a step that nothing needed may fail beside it.
+    for (const size_t i : causes_of_output()) {
       if (!states_[i].error) continue;
       result.error = std::move(states_[i].error);
       result.error_step = prepared_.chain->steps[i].id;
       return;
     }
     result.error = std::move(error);
+  }
+
+  // The steps that the output reads, and what those could not do without, in the chain's order.
+  std::set<size_t> causes_of_output() const {
+    std::set<size_t> found;
+    std::vector<std::string> open;
+    for (const TemplateReference& reference : prepared_.chain->output->references()) {
+      if (!reference.path.starts_with("steps.")) continue;
+      const std::string rest = reference.path.substr(6);
+      open.push_back(rest.substr(0, rest.find('.')));
+    }
+    while (!open.empty()) {
+      const size_t index = index_of(open.back());
+      open.pop_back();
+      if (!found.insert(index).second) continue;
+      for (const std::string& id : prepared_.chain->steps[index].needs_output) open.push_back(id);
+    }
+    return found;
   }
 
   PreparedChain& prepared_;

@@ -86,6 +86,7 @@ Result<Value> range(const Call& call) {
     const uint64_t span = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
     const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
     data->length = (span - 1) / stride + 1;
+    if (data->length > size_t{INT64_MAX}) return type_error("'range' is longer than 64 bits count");
   }
   Value value;
   value.kind = Kind::kRange;

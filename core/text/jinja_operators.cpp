@@ -367,9 +367,9 @@ Result<Value> Evaluator::slice(const Value& object, const Value bounds[3]) {
   if (object.is(Kind::kRange)) {   // part of a range is a range
     const RangeData& range = *object.range;
     auto part = std::make_shared<RangeData>();
-    part->start = range.start + range.step * start;
-    part->stop = range.start + range.step * stop;
-    part->step = range.step * step;
+    part->start = range.at(start);
+    part->stop = range.at(stop);
+    part->step = static_cast<int64_t>(static_cast<uint64_t>(range.step) * static_cast<uint64_t>(step));
     part->length = count;
     Value value;
     value.kind = Kind::kRange;

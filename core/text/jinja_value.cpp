@@ -92,7 +92,7 @@ size_t list_size(const Value& list) {
 }
 
 Value list_at(const Value& list, size_t index) {
-  if (list.is(Kind::kRange)) return Value::of(list.range->start + list.range->step * static_cast<int64_t>(index));
+  if (list.is(Kind::kRange)) return Value::of(list.range->at(static_cast<int64_t>(index)));
   return list.from_json ? Value::from((*list.json)[index]) : list.list->items[index];
 }
 

@@ -92,7 +92,11 @@ struct DictData {
 
 struct RangeData {
   int64_t start = 0, stop = 0, step = 1;
-  size_t length = 0;
+  size_t length = 0;   // at most INT64_MAX
+  // start + step * index, modulo 2^64: the products of wide ranges leave 64 bits on the way.
+  int64_t at(int64_t index) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(start) + static_cast<uint64_t>(step) * static_cast<uint64_t>(index));
+  }
 };
 
 struct Namespace { std::vector<std::pair<std::string, Value>> entries; };

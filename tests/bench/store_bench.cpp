@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   llmops::VersionInput version;
   version.chain = "bench";
   version.manifest = "{\"files\":[]}";
-  version.vid = llmops::manifest_vid(version.manifest);
+  version.vid = llmops::vid_of_text(version.manifest);
   version.author = "bench <bench@localhost>";
   must(store->commit_version(version));
   llmops::RunRecord run;

@@ -38,7 +38,9 @@ std::vector<std::string> run_and_compare(const Transcript& transcript, const std
     blessed.push_back("$ " + step.command);
     for (const std::string& line : output) {
       std::string kept = line;
-      for (size_t at = kept.find(folder.path().string()); at != std::string::npos; at = kept.find(folder.path().string())) kept.replace(at, folder.path().string().size(), "<dir>");
+      for (const TempDir* own : {&folder, &home}) {
+        for (size_t at = kept.find(own->path().string()); at != std::string::npos; at = kept.find(own->path().string())) kept.replace(at, own->path().string().size(), "<dir>");
+      }
       blessed.push_back(kept);
     }
     if (!blessing()) {

@@ -8,7 +8,9 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -67,7 +69,9 @@ constexpr const char* kPoints[] = {"create.before_format", "migrate.before_commi
                                    "git.after_ref", "label.after_log", "db.before_commit", "db.after_commit", "db.before_checkpoint", "run.batch", "run.finish", "fs.write", "fs.before_rename",
                                    "fs.mkdir", "report.write"};
 
-void check_failure(const ProgramResult& result, const std::string& action) {
+const std::set<std::string_view> kFailing = {"blob.write", "git.write", "db.before_commit", "run.batch", "fs.write"};
+
+void check_failure(const ProgramResult& result, std::string_view action) {
   CHECK(result.exit_code == 2);
   CHECK(result.err.find("error: cannot ") != std::string::npos);
   if (action == "enospc") {
@@ -106,13 +110,15 @@ void check_error(const Project& project, const std::vector<std::string>& command
 
 TEST_CASE("a full or failing disk at any point of a command is exit 2, and the command works once there is room", "[e2e]") {
   for (const char* point : kPoints) {
-    for (const std::string action : {"enospc", "eio"}) {
+    for (const std::string_view action : {"enospc", "eio"}) {
+      // One error is as good as the other to all but the message, so the second is tried where each kind of write begins.
+      if (action == "eio" && !kFailing.contains(point)) continue;
       INFO(point << ":" << action);
       Project project;
       write_project(project);
       bool met = false;
       for (const auto& command : kCommands) {
-        project.env["LLMOPS_FAILPOINT"] = std::string(point) + ":" + action;
+        project.env["LLMOPS_FAILPOINT"] = std::string(point) + ":" + std::string(action);
         const ProgramResult result = project.llmops(command);
         project.env.erase("LLMOPS_FAILPOINT");
         INFO(result.out << result.err);
@@ -158,7 +164,7 @@ TEST_CASE("a store that may not be written can be read, and says so when it must
   CHECK(run({"eval", "list"}).exit_code == 0);
   CHECK(run({"eval", "show", "last"}).exit_code == 0);
   CHECK(run({"version", "status"}).exit_code == 0);
-  for (const std::vector<std::string> command : {std::vector<std::string>{"eval", "run"}, {"version", "label", "next", "HEAD"}}) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"eval", "run"}, {"version", "label", "next", "HEAD"}}) {
     const ProgramResult refused = run(command);
     INFO(refused.out << refused.err);
     CHECK(refused.exit_code == 2);
@@ -173,7 +179,7 @@ TEST_CASE("a store that another process holds is waited for, then refused; readi
   write_project(project);
   for (const auto& command : kCommands) REQUIRE(project.llmops(command).exit_code == 0);
   const std::string lock = (project.root() / ".llmops/lock").string();
-  Program holder({"/usr/bin/flock", "--exclusive", lock, "/bin/sleep", "60"}, project.root(), project.environment());
+  Program holder({"/usr/bin/flock", "--no-fork", "--exclusive", lock, "/bin/sleep", "60"}, project.root(), project.environment());
   // It holds the lock once nobody else can have it.
   for (int i = 0; i < 400; ++i) {
     const ProgramResult probe = Program({"/usr/bin/flock", "--nonblock", lock, "/bin/true"}, project.root(), project.environment()).wait(5);
@@ -227,7 +233,7 @@ TEST_CASE("a store of a newer llmops is refused and left as it is", "[e2e]") {
   const fs::path database = project.root() / ".llmops/db.sqlite";
   const std::string schema = project.read(".llmops/db.sqlite").substr(60, 4);
   flip_bytes(database, 60, std::string("\0\0\x27\x0f", 4));
-  for (const std::vector<std::string> command : {std::vector<std::string>{"eval", "list"}, {"eval", "run"}, {"version", "status"}}) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"eval", "list"}, {"eval", "run"}, {"version", "status"}}) {
     check_error(project, command, "newer_store", "was written by a newer llmops (schema 9999; this one reads up to ", "upgrade llmops");
   }
   CHECK(project.read(".llmops/db.sqlite").substr(60, 4) == std::string("\0\0\x27\x0f", 4));

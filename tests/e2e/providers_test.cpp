@@ -190,7 +190,7 @@ TEST_CASE("a stream that is cut is an error of its case, never a short answer", 
   const ProgramResult result = run_it(project);
   INFO(result.out << result.err);
   CHECK(result.exit_code == 2);
-  CHECK(errors_of(project) == Lines{"answer/cut x 4"});
+  CHECK(errors_of(project) == Lines{"answer/cut_stream x 4"});
 }
 
 TEST_CASE("an answer that is not JSON is an error that shows what came", "[e2e]") {

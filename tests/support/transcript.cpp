@@ -20,7 +20,9 @@ std::vector<std::string> read_lines(const std::filesystem::path& file) {
 Transcript parse_transcript(const std::vector<std::string>& lines) {
   Transcript transcript;
   for (const std::string& line : lines) {
-    if (line.starts_with("$ ")) {
+    // The demonstration prints its own commands: all that follows is its output.
+    const bool in_demo = !transcript.steps.empty() && transcript.steps.back().command == "script/demo";
+    if (line.starts_with("$ ") && !in_demo) {
       transcript.steps.push_back({line.substr(2), {}});
     } else if (transcript.steps.empty()) {
       transcript.preamble.push_back(line);
@@ -59,6 +61,7 @@ std::vector<std::string> run_transcript_command(const std::string& command, cons
     output.push_back(text.substr(from, end - from));
     from = end + 1;
   }
+  while (!output.empty() && output.back().empty()) output.pop_back();
   const int exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (exit_code != 0) output.push_back("[exit " + std::to_string(exit_code) + "]");
   return output;
@@ -69,10 +72,15 @@ std::string normalize_transcript_line(std::string line, const std::filesystem::p
   static const std::regex kWhen(R"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z)");
   static const std::regex kUuid(R"([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})");
   static const std::regex kJsonTime(R"re(("(latency_ms|ttft_ms|wall_s|start_ms)": )[0-9.e+-]+)re");
+  static const std::regex kOid(R"re(("commit": ")[0-9a-f]{40})re");
   static const std::regex kBlanks(" {2,}");
+  // Any folder of a test, the transcript's own or its HOME, counts as one.
+  static const std::regex kFolder(R"(/[^ :'"]*/llmops-test-[A-Za-z0-9]{6})");
+  line = std::regex_replace(line, kFolder, "<dir>");
   for (size_t at = line.find(folder.string()); at != std::string::npos; at = line.find(folder.string())) line.replace(at, folder.string().size(), "<dir>");
   line = std::regex_replace(line, kWhen, "<when>");
   line = std::regex_replace(line, kUuid, "<uuid>");
+  line = std::regex_replace(line, kOid, "$1<oid>");
   line = std::regex_replace(line, kJsonTime, "$1<time>");
   line = std::regex_replace(line, kTime, "<time>");
   // A time of 0.00 ms and one of 12 ms have intervals or not at random sizes; only that they are times is compared.

@@ -116,7 +116,7 @@ TEST_CASE("an extraction has a source and one way to extract") {
   CHECK(extract("from: x, regex: '(a)', group: 2") == "demo.chain.yaml:6:58: group 2 does not exist: the expression has 1");
   CHECK(extract("from: x, regex: a, match: lst") == "demo.chain.yaml:6:54: unknown match 'lst' | did you mean 'last'?");
   CHECK(extract("from: x, json: true, schema: none.json") == "demo.chain.yaml:6:57: file 'none.json' does not exist | paths are relative to the chain file");
-  CHECK(extract("from: x, json: true, schema: broken.json").find("demo.chain.yaml:6:57: not a JSON Schema: ") == 0);
+  CHECK(extract("from: x, json: true, schema: broken.json").find("demo.chain.yaml:6:57: not a draft 7 schema: ") == 0);
   CHECK(extract("from: x, choice: [a, 1]") == "demo.chain.yaml:6:49: 'choice' must hold texts, not a number");
 }
 

@@ -21,8 +21,7 @@ TEST_CASE("a case goes through its steps, and each leaves a span") {
   CHECK(model.prompt == R"([{"role":"user","content":"Q: why so"}])");
   CHECK(model.output == R"("Q: why so")");
   CHECK(model.model_asked == "main");
-  CHECK(*model.input_tokens == 3);
-  CHECK(*model.output_tokens == 3);
+  CHECK_FALSE(model.input_tokens.has_value());
   CHECK(result.spans[1].kind == "template");
   CHECK(result.spans[1].input == R"({"steps.answer.output":"Q: why so"})");
   CHECK(result.spans[1].prompt.empty());

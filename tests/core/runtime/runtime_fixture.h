@@ -39,8 +39,8 @@ struct RuntimeFolder : ChainFolder {
     return made;
   }
   void script(const std::string& path, const std::string& bytes) const {
-    const auto file = dir.write(path, "#!/bin/sh\n" + bytes);
-    REQUIRE(chmod(file.c_str(), 0755) == 0);
+    const auto made = dir.write(path, "#!/bin/sh\n" + bytes);
+    REQUIRE(chmod(made.c_str(), 0755) == 0);
   }
   void open_store() {
     StoreOptions options;

@@ -63,7 +63,7 @@ TEST_CASE("a schema comes from a file, and a broken one is refused at load") {
   CHECK(made(try_make("json_schema", params, "{")) == "malformed JSON: unexpected end of input | ");
   CHECK(made(try_make("json_schema", Json::object())) == "'json_schema' needs 'schema' | name a schema file or write the schema inline");
   CHECK(made(try_make("json_schema", {{"schema", 3}})) == "a schema must be a mapping, not a number | ");
-  CHECK(made(try_make("json_schema", {{"schema", {{"pattern", "a("}}}})) == "pattern 'a(' does not compile | ");
+  CHECK(made(try_make("json_schema", {{"schema", {{"pattern", "a("}}}})) == "pattern \"a(\" does not compile | ");
   CHECK(made(try_make("json_schema", {{"schema", {{"items", {{"multipleOf", 0}}}}}})) == "'multipleOf' must be greater than 0 | ");
   CHECK(made(try_make("json_schema", {{"schema", {{"$ref", "#/definitions/none"}}}})).starts_with("not a draft 7 schema: "));
   CHECK(made(try_make("json_schema", {{"schema", {{"type", 5}}}})).starts_with("not a draft 7 schema: "));
