@@ -1,6 +1,6 @@
 // The tree of a parsed template and the rows of the filter, test and function tables. Private to core/text.
 // Stages: jinja_lexer (text to tokens), jinja_parser and jinja_expressions (tokens to tree), jinja_references (what the
-// tree reads), jinja_eval (tree and scope to text) with jinja_operators, jinja_methods and the jinja_filters files.
+// tree reads), jinja_eval (tree and scope to text) with jinja_operators, jinja_access, jinja_calls and the tables.
 #pragma once
 
 #include <array>

@@ -59,7 +59,7 @@ class Evaluator {
   Error locate(const Place& place, Error error);
   Error fail(const Place& place, std::string message, std::string hint = {});
 
-  // Expressions (jinja_operators.cpp).
+  // Expressions (jinja_operators, jinja_access, jinja_calls, jinja_arithmetic).
   Result<Value> eval(const Expr& expr);
   Result<Value> eval_unplaced(const Expr& expr);
   Result<Value> eval_path(const Expr& expr);
@@ -85,7 +85,7 @@ class Evaluator {
   std::optional<Value> loop_attribute(const LoopState& loop, std::string_view name) const;
   std::optional<Value> bound_method(const Value& object, std::string_view name) const;
 
-  // Statements (jinja_eval.cpp).
+  // Statements (jinja_eval, jinja_macros).
   Result<Flow> exec(const Body& body);
   Result<Flow> exec(const Stmt& stmt);
   Result<Flow> exec_if(const Stmt& stmt);
