@@ -56,13 +56,13 @@ void declare_globals(CLI::App& app, GlobalOptions& globals, bool writes) {
   app.add_flag("--json", globals.json, "one JSON document on stdout")->group(kGroupName);
   app.add_option("-C", globals.directory, "work in DIR")->type_name("DIR")->group(kGroupName);
   app.add_flag("-q,--quiet", globals.quiet, "no progress, notes or hints")->group(kGroupName);
-  app.add_flag("-v,--verbose", globals.verbose, "say more on stderr")->group(kGroupName);
-  app.add_option("--color", globals.color, "auto, always or never")->type_name("WHEN")->group(kGroupName);
+  app.add_flag("-v,--verbose", globals.verbose, "name the project and every setting that is not built-in")->group(kGroupName);
+  app.add_option("--color", globals.color, "auto, always or never")->type_name("WHEN")->check(CLI::IsMember({"auto", "always", "never"}))->group(kGroupName);
   app.add_flag("--no-progress", globals.no_progress, "no progress")->group(kGroupName);
   app.add_option("--seed", globals.seed, "seed of everything that draws")->type_name("N")->group(kGroupName);
   app.add_flag("--yes", globals.yes, "answer yes to every question")->group(kGroupName);
   app.add_option("--lock-timeout", globals.lock_timeout_s, "seconds to wait for another process")->type_name("S")->group(kGroupName);
-  app.add_option("--exit-style", globals.exit_style, "plain, or bisect: 2 and 3 become 125, 70 becomes 128")->type_name("STYLE")->group(kGroupName);
+  app.add_option("--exit-style", globals.exit_style, "plain, or bisect: 2 and 3 become 125, 70 becomes 128")->type_name("STYLE")->check(CLI::IsMember({"plain", "bisect"}))->group(kGroupName);
   if (writes) app.add_flag("--dry-run", globals.dry_run, "say what would be done, write nothing")->group(kGroupName);
 }
 
@@ -243,6 +243,12 @@ Result<Session*> Invocation::session() {
   if (globals.lock_timeout_s) session_->set_flag("lock_timeout_s", std::to_string(*globals.lock_timeout_s));
   if (!globals.color.empty()) session_->set_flag("color", globals.color);
   else terminal.set_color(session_->setting("color"));
+  if (globals.verbose > 0) {
+    terminal.err(fmt::format("project {}", session_->root().string()));
+    for (const Setting& setting : session_->settings()) {
+      if (setting.origin != "built-in" && setting.origin != "not set") terminal.err(fmt::format("setting {} = {} (from {})", setting.key, setting.value, setting.origin));
+    }
+  }
   return &*session_;
 }
 

@@ -1,6 +1,7 @@
 #include "core/base/error.h"
 
 #include <algorithm>
+#include <array>
 
 namespace llmops {
 
@@ -27,10 +28,12 @@ std::string_view error_code_name(ErrorCode code) {
 
 namespace {
 
+constexpr size_t kLongestName = 64;
+
 // Damerau-Levenshtein with adjacent transpositions (optimal string alignment), three rows at a time.
+// Precondition: neither is longer than kLongestName.
 size_t edit_distance(std::string_view a, std::string_view b) {
-  const size_t columns = b.size() + 1;
-  std::vector<size_t> before(columns), last(columns), now(columns);
+  std::array<size_t, kLongestName + 1> before{}, last{}, now{};
   for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
     now[0] = i;
@@ -48,7 +51,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string closest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  constexpr size_t kLongestName = 64;
   if (name.empty() || name.size() > kLongestName) return {};
   const size_t limit = std::max<size_t>(1, name.size() / 3);
   size_t best = limit + 1;

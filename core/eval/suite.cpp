@@ -304,7 +304,7 @@ Result<Suite> load_suite(const SuiteSource& source, const Chain& chain) {
   suite.name = source.file.filename().string();
   for (const char* ending : {".eval.yaml", ".eval.yml", ".yaml", ".yml", ".json"}) {
     if (suite.name.ends_with(ending)) {
-      suite.name.resize(suite.name.size() - std::string_view(ending).size());
+      suite.name = suite.name.substr(0, suite.name.size() - std::string_view(ending).size());
       break;
     }
   }

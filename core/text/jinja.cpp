@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/text/jinja_ast.h"
 
 namespace llmops {

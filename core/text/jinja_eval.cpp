@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "core/text/codepoint.h"
 
 namespace llmops::jinja {
 

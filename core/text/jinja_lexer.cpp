@@ -4,6 +4,7 @@
 // become \n, as in Jinja.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/text/codepoint.h"

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/text/codepoint.h"
 #include "core/text/jinja_eval.h"

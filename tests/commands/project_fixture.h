@@ -43,14 +43,14 @@ inline const std::string kQaRows =
     "{\"id\": \"c6\", \"lang\": \"en\", \"question\": \"say 6\", \"answer\": \"6\"}\n";
 inline const std::string kQaSuite = "llmops: eval/v1\nchain: qa.chain.yaml\ndataset: {path: rows.jsonl}\nmetrics: [{name: ok, type: equals, expected: \"{{ case.answer }}\"}]\n";
 
-struct Project {
+struct ProjectFolder {
   TempDir dir;
   SteppingClock clock;
   CancelToken cancel;
   std::vector<std::string> notes;
   std::map<std::string, std::string> variables;
 
-  Project() {
+  ProjectFolder() {
     write("llmops.yaml", "llmops: project/v1\n");
     variables["XDG_CONFIG_HOME"] = (dir.path() / "home/config").string();
     variables["XDG_STATE_HOME"] = (dir.path() / "home/state").string();

@@ -8,13 +8,13 @@ using namespace llmops::test;
 namespace {
 
 std::string project_refusal(const std::string& text) {
-  Project project;
+  ProjectFolder project;
   project.write("llmops.yaml", text);
   const auto session = project.try_session();
   return session ? "opened" : told(session.error());
 }
 
-std::string name_or_error(const Project& project, const Result<fs::path>& path) {
+std::string name_or_error(const ProjectFolder& project, const Result<fs::path>& path) {
   if (path) return path->lexically_relative(project.root()).generic_string();
   std::string text = told(path.error());
   for (const std::string& detail : path.error().details) text += " / " + detail;
@@ -24,7 +24,7 @@ std::string name_or_error(const Project& project, const Result<fs::path>& path) 
 }  // namespace
 
 TEST_CASE("the root is the nearest directory upwards with llmops.yaml or a store") {
-  Project project;
+  ProjectFolder project;
   fs::create_directories(project.root() / "a/b");
   CHECK(project.session("a/b").root() == project.root());
   CHECK(project.session("a/b").has_project_file());
@@ -40,7 +40,7 @@ TEST_CASE("the root is the nearest directory upwards with llmops.yaml or a store
 }
 
 TEST_CASE("paths are shown as they would be typed from the working directory") {
-  Project project;
+  ProjectFolder project;
   fs::create_directories(project.root() / "a/b");
   CHECK(project.session().shown(project.root() / "a/x.md") == "a/x.md");
   CHECK(project.session("a/b").shown(project.root() / "x.md") == "../../x.md");
@@ -57,7 +57,7 @@ TEST_CASE("llmops.yaml is checked key by key") {
 }
 
 TEST_CASE("an .env file beside llmops.yaml gives variables that the environment does not") {
-  Project project;
+  ProjectFolder project;
   project.write(".env", "# comment\n\nA=plain\nexport B=\"in quotes\"\nC='x=y'\nD=\nE=with space  \r\nPATH=/evil\n");
   const Session session = project.session();
   CHECK(*session.variable("A") == "plain");
@@ -70,7 +70,7 @@ TEST_CASE("an .env file beside llmops.yaml gives variables that the environment 
 }
 
 TEST_CASE("a line of .env without a name is refused with its number") {
-  Project project;
+  ProjectFolder project;
   for (const char* line : {"just words", "=x"}) {
     project.write(".env", "A=1\n" + std::string(line) + "\n");
     CHECK(told(project.try_session().error()) == ".env:2:1: a line of .env is not NAME=VALUE | write one NAME=VALUE per line");
@@ -78,20 +78,20 @@ TEST_CASE("a line of .env without a name is refused with its number") {
 }
 
 TEST_CASE("white space around a name of .env is not part of it", "[!mayfail]") {
-  Project project;
+  ProjectFolder project;
   project.write(".env", "  A = 1\n");
   CHECK(project.session().variable("A").value_or("none") == "1");
 }
 
 TEST_CASE("without a project file no .env is read") {
-  Project project;
+  ProjectFolder project;
   fs::remove(project.root() / "llmops.yaml");
   project.write(".env", "A=1\n");
   CHECK_FALSE(project.session().variable("A").has_value());
 }
 
 TEST_CASE("a secret that is not set, or empty, points at the key that wants it") {
-  Project project;
+  ProjectFolder project;
   project.variables["SET"] = "hunter2-hunter2";
   project.variables["EMPTY"] = "";
   const Session session = project.session();
@@ -106,7 +106,7 @@ TEST_CASE("a secret that is not set, or empty, points at the key that wants it")
 }
 
 TEST_CASE("a chain is found by path, by file name and by its own name") {
-  Project project;
+  ProjectFolder project;
   project.write("qa.chain.yaml", kQaChain);
   project.write("sub/other.chain.yaml", "llmops: chain/v1\nname: third\n");
   const Session session = project.session();
@@ -123,7 +123,7 @@ TEST_CASE("a chain is found by path, by file name and by its own name") {
 }
 
 TEST_CASE("llmops.yaml may name the chains, and then they exist inside the project") {
-  Project project;
+  ProjectFolder project;
   project.write("qa.chain.yaml", kQaChain);
   project.write("b.chain.yaml", kQaChain);
   project.write("llmops.yaml", "llmops: project/v1\nchains: [b.chain.yaml]\n");
@@ -136,7 +136,7 @@ TEST_CASE("llmops.yaml may name the chains, and then they exist inside the proje
 }
 
 TEST_CASE("a suite is found by path, by name, by setting, or alone") {
-  Project project;
+  ProjectFolder project;
   project.write("a.eval.yaml", kQaSuite);
   CHECK(name_or_error(project, project.session().resolve_suite("")) == "a.eval.yaml");
   project.write("sub/b.eval.yaml", kQaSuite);
@@ -150,7 +150,7 @@ TEST_CASE("a suite is found by path, by name, by setting, or alone") {
 }
 
 TEST_CASE("the store is made on demand only, and its making is said once") {
-  Project project;
+  ProjectFolder project;
   Session session = project.session();
   CHECK(session.store(false).error().code == ErrorCode::kNotFound);
   REQUIRE(session.store(true));
@@ -160,7 +160,7 @@ TEST_CASE("the store is made on demand only, and its making is said once") {
 }
 
 TEST_CASE("the author is the setting, else what git's variables say, else the user") {
-  Project project;
+  ProjectFolder project;
   CHECK(project.session().author() == "ada <unknown>");
   project.variables["GIT_AUTHOR_NAME"] = "Ada L";
   project.variables["GIT_AUTHOR_EMAIL"] = "ada@example.org";

@@ -16,7 +16,7 @@ std::string where(const Session& session, const std::string& key) {
 }  // namespace
 
 TEST_CASE("a flag beats the environment beats the project beats the user beats what is built in") {
-  Project project;
+  ProjectFolder project;
   const std::string user = (project.dir.path() / "home/config/llmops/config.yaml").string();
   CHECK(where(project.session(), "capture") == "full (built-in)");
   project.dir.write("home/config/llmops/config.yaml", "capture: redacted\n");
@@ -32,7 +32,7 @@ TEST_CASE("a flag beats the environment beats the project beats the user beats w
 }
 
 TEST_CASE("an empty variable does not count, and a setting without a value says so") {
-  Project project;
+  ProjectFolder project;
   project.variables["LLMOPS_JOBS"] = "";
   CHECK(where(project.session(), "jobs") == "16 (built-in)");
   CHECK(where(project.session(), "author.name") == " (not set)");
@@ -52,7 +52,7 @@ TEST_CASE("every setting is listed once, in the order of its name, and its defau
 }
 
 TEST_CASE("an unknown setting in the user's file is a warning") {
-  Project project;
+  ProjectFolder project;
   project.dir.write("home/config/llmops/config.yaml", "jbs: 3\nauthor: {name: Ada, mail: x}\n");
   static_cast<void>(project.session());
   const std::string path = (project.dir.path() / "home/config/llmops/config.yaml").string();
@@ -63,13 +63,13 @@ TEST_CASE("an unknown setting in the user's file is a warning") {
 }
 
 TEST_CASE("a broken user's file is an error with its place") {
-  Project project;
+  ProjectFolder project;
   project.dir.write("home/config/llmops/config.yaml", "jobs: [1\n");
   CHECK(project.try_session().error().message.starts_with("malformed YAML: "));
 }
 
 TEST_CASE("config set writes the user's file and keeps what is there") {
-  Project project;
+  ProjectFolder project;
   const fs::path path = project.dir.path() / "home/config/llmops/config.yaml";
   CHECK(must(config_set(project.session(), "jobs", "3", true)).dry_run);
   CHECK_FALSE(fs::exists(path));
@@ -85,7 +85,7 @@ TEST_CASE("config set writes the user's file and keeps what is there") {
 }
 
 TEST_CASE("config set refuses unknown settings and values that are none") {
-  Project project;
+  ProjectFolder project;
   const auto refuse = [&](const std::string& key, const std::string& value) { return told(config_set(project.session(), key, value, false).error()); };
   CHECK(refuse("jbos", "3") == "unknown setting 'jbos' | did you mean 'jobs'?");
   CHECK(refuse("jobs", "0") == "'0' is no value for 'jobs' | give a whole number from 1 to 9999");
@@ -101,7 +101,7 @@ TEST_CASE("config set refuses unknown settings and values that are none") {
 }
 
 TEST_CASE("a setting that no number holds is an error, not an exception", "[!mayfail][!throws]") {
-  Project project;
+  ProjectFolder project;
   project.variables["LLMOPS_LOCK_TIMEOUT"] = "99999999999999999999";
   Session session = project.session();
   CHECK_NOTHROW(session.store(true).has_value());

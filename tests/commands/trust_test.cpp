@@ -10,7 +10,7 @@ namespace {
 
 const std::string kExecChain = "llmops: chain/v1\nname: app\ninputs: [question]\nsteps:\n  - {id: own, exec: {argv: [./app.sh, --fast]}}\noutput: \"{{ steps.own.output }}\"\n";
 
-struct TrustProject : Project {
+struct TrustProject : ProjectFolder {
   TrustProject() {
     write("app.chain.yaml", kExecChain);
     script("app.sh", "read line\necho '{\"output\": \"1\"}'\n");

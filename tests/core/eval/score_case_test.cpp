@@ -12,7 +12,7 @@ const std::string kMetrics =
     "metrics:\n"
     "  - {name: ok, type: equals, expected: \"{{ case.answer }}\"}\n"
     "  - {name: found, type: equals, target: steps.find.output, expected: h}\n"
-    "  - {name: close, type: token_f1, expected: \"{{ case.answer }}\", pass: '>= 0.5'}\n"
+    "  - {name: close, type: token_f1, references: \"{{ case.answer }}\", pass: '>= 0.5'}\n"
     "  - {name: spent, type: cost, target: output}\n"
     "  - {name: slow, type: latency, target: steps.answer}\n";
 
@@ -107,7 +107,7 @@ TEST_CASE("a step that ran several times counts as the sum of its runs, unknown 
 
 TEST_CASE("without a metric that can pass a case has no pass") {
   Scored scored;
-  scored.suite = scored.folder.must_load_suite(kSuiteHead + "metrics: [{name: close, type: token_f1, expected: b}]\n");
+  scored.suite = scored.folder.must_load_suite(kSuiteHead + "metrics: [{name: close, type: token_f1, references: b}]\n");
   CHECK(scored.told() == "close=1");
   CHECK_FALSE(scored.score().pass.has_value());
 }

@@ -91,7 +91,7 @@ TEST_CASE("metric names are plain, free and used once") {
   for (const char* name : {"latency_ms", "ttft_ms", "cost_usd", "input_tokens", "output_tokens", "error_rate", "pass_rate", "baseline", "mean", "sum", "min", "max", "p50", "p90", "p95", "p99"}) {
     CHECK(named(name) == "s.eval.yaml:4:18: '" + std::string(name) + "' is a reserved name | name the metric otherwise");
   }
-  CHECK(metric("{name: ok, type: equals, expected: b}, {name: ok, type: contains, expected: c}") == "s.eval.yaml:4:56: two metrics are named 'ok' | rename one of them");
+  CHECK(metric("{name: ok, type: equals, expected: b}, {name: ok, type: contains, expected: c}") == "s.eval.yaml:4:57: two metrics are named 'ok' | rename one of them");
 }
 
 TEST_CASE("a target is the output or a step of the chain") {
@@ -111,11 +111,11 @@ TEST_CASE("a target is the output or a step of the chain") {
 }
 
 TEST_CASE("a pass condition is a sign and a number; rates pass at 1 without one") {
-  const auto pass = [](const std::string& text) { return metric("{name: ok, type: token_f1, expected: b, pass: '" + text + "'}"); };
+  const auto pass = [](const std::string& text) { return metric("{name: ok, type: token_f1, references: b, pass: '" + text + "'}"); };
   for (const char* good : {">= 0.5", ">0.5", "<= 1e-3", "< -2", "== 1"}) CHECK(pass(good) == "loaded");
   for (const char* bad : {"0.5", "> ", "=> 1", ">= x", ">= 0,5", "!= 1", ">= 1 2"}) CHECK(pass(bad).ends_with("'" + std::string(bad) + "' is not a condition | write it like \">= 0.5\""));
   const SuiteFolder folder;
-  const Suite suite = folder.must_load_suite(kSuiteHead + "metrics:\n  - {name: a, type: equals, expected: b}\n  - {name: b, type: token_f1, expected: b}\n  - {name: c, type: token_f1, expected: b, pass: '> 0.25'}\n");
+  const Suite suite = folder.must_load_suite(kSuiteHead + "metrics:\n  - {name: a, type: equals, expected: b}\n  - {name: b, type: token_f1, references: b}\n  - {name: c, type: token_f1, references: b, pass: '> 0.25'}\n");
   CHECK(suite.metrics[0].pass->number == 1);
   CHECK_FALSE(suite.metrics[1].pass.has_value());
   CHECK(suite.metrics[2].pass->number == 0.25);
