@@ -127,7 +127,9 @@ Result<ManifestFile> ChainLoader::add_file(const std::string& path, const std::s
   if (!resolved) return std::move(resolved.error()).at(document_.place_of(pointer));
   const std::string normal = normalize_path(path);
   for (const ManifestFile& file : chain_.files) {
-    if (file.path == normal) return file;
+    if (file.path != normal) continue;
+    touched_[normal] = file.sha256;
+    return file;
   }
   auto hashed = hash_file(*resolved, normal, role);
   if (!hashed) {
@@ -135,6 +137,7 @@ Result<ManifestFile> ChainLoader::add_file(const std::string& path, const std::s
     if (error.code == ErrorCode::kNotFound) error = Error(ErrorCode::kConfig, fmt::format("file '{}' does not exist", path), "paths are relative to the chain file");
     return std::move(error).at(document_.place_of(pointer));
   }
+  touched_[normal] = hashed->sha256;
   chain_.files.push_back(*hashed);
   return *hashed;
 }

@@ -51,6 +51,7 @@ class ChainLoader {
   YamlDocument document_;
   Chain& chain_;
   std::map<std::string, std::string> step_pointers_;
+  std::map<std::string, std::string> touched_;   // path -> digest of every file named since it was last cleared
   std::set<std::string> used_models_, used_assets_, used_tools_;
 };
 

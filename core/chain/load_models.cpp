@@ -45,6 +45,7 @@ Status ChainLoader::load_models(YamlReader& top) {
 Status ChainLoader::load_model(const std::string& name, const std::string& pointer) {
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("model '{}'", name)));
   ModelSpec model;
+  touched_.clear();
   model.name = name;
   model.place = document_.key_place_of(pointer);
   LLMOPS_ASSIGN(const std::string provider, reader.text("provider"));
@@ -76,6 +77,8 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   LLMOPS_CHECK(reader.finish());
   model.identity = reader.value();
   for (const char* key : {"price", "api_key", "headers", "timeout_s", "rate_limit"}) model.identity.erase(key);
+  // Recorded replies and programs are what such a model is.
+  for (const auto& [path, digest] : touched_) model.identity["files"][path] = digest;
   chain_.models.emplace(name, std::move(model));
   return {};
 }

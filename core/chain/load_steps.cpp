@@ -52,6 +52,7 @@ Status ChainLoader::load_steps(YamlReader& top) {
 Status ChainLoader::load_step(const std::string& pointer, size_t index) {
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("step {}", index + 1)));
   StepSpec step;
+  touched_.clear();
   LLMOPS_ASSIGN(step.id, reader.text("id"));
   step.place = document_.place_of(reader.pointer_of("id"));
   if (!is_step_id(step.id)) return error_at(reader.pointer_of("id"), fmt::format("'{}' cannot name a step", step.id), "use letters, digits and '_', and begin with a letter");
@@ -73,7 +74,6 @@ Status ChainLoader::load_step(const std::string& pointer, size_t index) {
     body = key;
   }
   if (body.empty()) return error_at(pointer, fmt::format("step '{}' does nothing", step.id), "add one of: model, retrieve, extract, template, exec");
-  const size_t files_before = chain_.files.size();
   if (body == "model") {
     LLMOPS_ASSIGN(step.body, load_model_step(reader, step));
   } else if (body == "retrieve") {
@@ -97,11 +97,7 @@ Status ChainLoader::load_step(const std::string& pointer, size_t index) {
   step.definition = reader.value();
   step.definition.erase("id");
   Json& used = step.definition["files"] = Json::object();
-  for (size_t i = files_before; i < chain_.files.size(); ++i) used[chain_.files[i].path] = chain_.files[i].sha256;
-  // Files that an earlier step or an asset already brought in count as well: find them by name in the definition's text.
-  for (const ManifestFile& file : chain_.files) {
-    if (!used.contains(file.path) && dump_json(reader.value()).find(file.path) != std::string::npos) used[file.path] = file.sha256;
-  }
+  for (const auto& [path, digest] : touched_) used[path] = digest;
   chain_.steps.push_back(std::move(step));
   return {};
 }

@@ -129,11 +129,6 @@ Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const R
         prepared->models[body->model] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url}};
       }
       identity["model"] = model.identity;
-      // The recorded replies are what a replay model is.
-      for (const ManifestFile& file : chain.files) if (file.path == normalize_text(model.replay_path)) identity["replies"] = file.sha256;
-      for (const std::string& word : model.command.argv) {
-        for (const ManifestFile& file : chain.files) if (file.path == word) identity["program"][word] = file.sha256;
-      }
       if (body->few_shot) {
         const AssetSpec& asset = chain.assets.at(body->few_shot->from);
         for (const ManifestFile& file : asset.files) identity["few_shot"][file.path] = file.sha256;
@@ -142,7 +137,7 @@ Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const R
           LLMOPS_ASSIGN(prepared->few_shots[asset.name], load_few_shots(asset));
         }
       }
-      for (const std::string& name : body->tools) identity["tools"][name] = chain.tools.at(name).input_schema;
+      for (const std::string& name : body->tools) identity["tools"][name] = {chain.tools.at(name).description, chain.tools.at(name).input_schema};
     } else if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) {
       for (const ManifestFile& file : chain.assets.at(retrieve->from).files) identity["documents"][file.path] = file.sha256;
       LLMOPS_ASSIGN(prepared->retrievals[step.id], prepare_retrieval(chain, *retrieve));

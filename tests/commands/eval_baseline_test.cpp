@@ -37,7 +37,7 @@ TEST_CASE("a baseline is a run by number, by 'last', or by the beginning of its 
   CHECK(project.describe("1") == described);
   CHECK(project.describe("last-1") == described);
   CHECK(project.describe(first.run.uuid.substr(0, 13)) == described);
-  CHECK(project.describe("99").starts_with("run '99' does not exist"));
+  CHECK(project.describe("99") == "no run '99' | choose one of the newest: 4, 3, 2, 1");
 }
 
 TEST_CASE("the difference to a baseline is paired by case") {

@@ -81,9 +81,8 @@ TEST_CASE("filters, limits and failures of an earlier run choose cases") {
   project.run(options);
   options.failed_of = "last";
   CHECK(ids_of(project.run(options)) == "c3 c5");
-  project.write("qa.eval.yaml", kQaSuite);
   options.failed_of = "99";
-  CHECK(project.run_refusal(options).starts_with("run '99' does not exist"));
+  CHECK(project.run_refusal(options).starts_with("no run '99' | choose one of the newest: "));
 }
 
 TEST_CASE("without a failed case there is nothing to run again") {
@@ -185,7 +184,7 @@ TEST_CASE("an override makes a version of its own and stays out of the history")
   project.write_qa();
   const EvalRunReport plain = project.run();
   EvalRunOptions options = ProjectFolder::one_by_one();
-  options.sets = {"steps.say.prompt=9"};
+  options.sets = {"steps.say.prompt='9'"};
   const EvalRunReport other = project.run(options);
   CHECK(other.run.vid != plain.run.vid);
   CHECK(column_of(other.series, "ok") == "0 0 0 0 0 0");

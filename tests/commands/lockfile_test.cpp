@@ -48,12 +48,15 @@ TEST_CASE("a check names what changed, what is new and what is gone, and writes 
   CHECK_FALSE(fs::exists(project.root() / "llmops.lock"));
   project.lock();
   CHECK(project.lock(true).matches);
+  const std::string vid = must(load_project_chains(project.session()))[0].vid.substr(0, 12);
   project.write("prompts/p q.md", "changed\n");
-  CHECK(join(project.lock(true).differences) == "a: a.chain.yaml changed; a: prompts/p q.md changed");
+  const std::string new_vid = must(load_project_chains(project.session()))[0].vid.substr(0, 12);
+  const std::string moved = "a: version " + vid + " -> " + new_vid;
+  CHECK(join(project.lock(true).differences) == moved + "; a: prompts/p q.md changed");
   CHECK_FALSE(project.lock(true).matches);
   project.write("c.chain.yaml", "llmops: chain/v1\nname: c\nsteps: [{id: s, template: x}]\noutput: x\n");
   fs::remove(project.root() / "sub/b.chain.yaml");
-  CHECK(join(project.lock(true).differences) == "a: a.chain.yaml changed; c: c.chain.yaml is new; a: prompts/p q.md changed; b: sub/b.chain.yaml is gone");
+  CHECK(join(project.lock(true).differences) == moved + "; c: c.chain.yaml is new; a: prompts/p q.md changed; b: sub/b.chain.yaml is gone");
   CHECK_FALSE(project.lock(false, true).written);
   CHECK(project.lock().written);
   CHECK(project.lock(true).matches);

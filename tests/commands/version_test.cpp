@@ -168,17 +168,24 @@ TEST_CASE("a version is named by HEAD, prefix, label, and steps back from them")
 }
 
 TEST_CASE("a prefix of two versions is refused with both") {
+  // Among some thousand versions two share their first 6 digits; only those two are stored.
+  std::map<std::string, VersionInput> by_prefix;
+  std::vector<VersionInput> alike;
+  for (int i = 0; alike.empty() && i < 100'000; ++i) {
+    VersionInput one = make_version("a", {{"p.md", std::to_string(i)}});
+    const auto [other, is_new] = by_prefix.emplace(one.vid.substr(0, 6), one);
+    if (!is_new) alike = {other->second, one};
+  }
+  REQUIRE(alike.size() == 2);
   TestStore files;
-  std::vector<std::string> vids;
-  // Versions are made until two of them begin alike; the prefix that they share is at least 6 digits by construction.
-  VersionInput input = make_version("a", {{"p.md", "one"}});
-  must(files->commit_version(input));
-  VersionInput other = make_version("a", {{"p.md", "two"}});
-  must(files->commit_version(other));
-  const auto found = resolve_version(*files.store, "a", input.vid.substr(0, 12));
-  REQUIRE(found);
-  CHECK(found->vid == input.vid);
-  CHECK(must(files->find_versions("a", "")).size() == 2);
+  for (const VersionInput& one : alike) must(files->commit_version(one));
+  const std::string prefix = alike[0].vid.substr(0, 6);
+  const auto found = resolve_version(*files.store, "a", prefix);
+  REQUIRE_FALSE(found);
+  CHECK(found.error().code == ErrorCode::kUsage);
+  CHECK(told(found.error()) == "'" + prefix + "' begins 2 versions | write more digits");
+  CHECK(std::set<std::string>(found.error().details.begin(), found.error().details.end()) == std::set<std::string>{alike[0].vid, alike[1].vid});
+  CHECK(must(resolve_version(*files.store, "a", alike[1].vid.substr(0, 32))).vid == alike[1].vid);
 }
 
 TEST_CASE("a label moves with its history, and asks for a reason where the project wants one") {

@@ -37,7 +37,7 @@ TEST_CASE("what is not RFC 3339 is refused") {
   }
 }
 
-TEST_CASE("days that no month has, signs and letters in numbers are refused too", "[!mayfail]") {
+TEST_CASE("days that no month has, signs and letters in numbers are refused too") {
   for (const char* text : {"2026-02-31T00:00:00Z", "2026-04-31T00:00:00Z", "2026-1-2T03:04:05Z", "2026-+1-02T03:04:05Z", "2026- 1-02T03:04:05Z", "2026-11-22T08:00:00+ab:cd", "2026-11-22T08:00:00+99:99"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_utc(text));

@@ -44,7 +44,7 @@ TEST_CASE("a secret with quotes and backslashes is found in its JSON form too") 
   CHECK(scrubber.scrub(dump_json(Json("x pass\"word\\1 y"))) == "\"x [secret KEY] y\"");
 }
 
-TEST_CASE("a secret with line ends or tabs is found in its JSON form too", "[!mayfail]") {
+TEST_CASE("a secret with line ends or tabs is found in its JSON form too") {
   SecretScrubber scrubber;
   scrubber.add(Secret("KEY", "first line\nsecond\tline"));
   CHECK(scrubber.scrub(dump_json(Json("x first line\nsecond\tline y"))) == "\"x [secret KEY] y\"");
