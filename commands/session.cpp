@@ -1,8 +1,10 @@
 #include "commands/session.h"
 
+#include <set>
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <set>
 
 #include "commands/settings.h"
 #include "core/base/yaml_reader.h"
@@ -116,8 +118,20 @@ Status Session::load_env_file() {
   return {};
 }
 
+namespace {
+
+// Who the requests go through, and whose certificates are believed: whoever writes a repository's .env must not choose that.
+bool steers_the_transport(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c); });
+  static const std::set<std::string, std::less<>> kNames = {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+  return kNames.contains(name);
+}
+
+}  // namespace
+
 std::optional<std::string> Session::variable(const std::string& name) const {
   if (const auto found = surroundings_.variables.find(name); found != surroundings_.variables.end()) return found->second;
+  if (steers_the_transport(name)) return std::nullopt;
   if (const auto found = env_file_.find(name); found != env_file_.end()) return found->second;
   return std::nullopt;
 }

@@ -41,7 +41,7 @@ class Session {
   bool has_project_file() const { return project_.has_value(); }
   void note(const std::string& text) const { if (surroundings_.note) surroundings_.note(text); }
 
-  // Variables: the environment, then the .env file beside llmops.yaml.
+  // Variables: the environment, then the .env file beside llmops.yaml (proxies and certificates from the environment alone).
   std::optional<std::string> variable(const std::string& name) const;
   // kMissingSecret with the place of the reference when it is not set or empty.
   Result<Secret> secret(const SecretReference& reference) const;

@@ -25,7 +25,12 @@ std::string digest_of(const Json& description) {
 TrustItem command_item(const Chain& chain, const CommandSpec& command, const SourcePlace& place) {
   Json description = {{"run", command.argv}, {"files", Json::object()}};
   for (const std::string& word : command.argv) {
-    for (const ManifestFile& file : chain.files) if (file.path == normalize_text(word) || file.path == fs::path(word).lexically_normal().generic_string()) description["files"][file.path] = file.sha256;
+    const std::string named = fs::path(word).lexically_normal().generic_string();
+    // A folder stands for everything in it.
+    const std::string below = named.ends_with('/') ? named : named + "/";
+    for (const ManifestFile& file : chain.files) {
+      if (file.path == normalize_text(word) || file.path == named || file.path.starts_with(below)) description["files"][file.path] = file.sha256;
+    }
   }
   return {"run " + join(command.argv), place_text(place), digest_of(description)};
 }

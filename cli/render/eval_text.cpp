@@ -153,7 +153,9 @@ std::string render_document(const Json& document, const Terminal& terminal) {
   for (const Json& reason : document.value("verdict_reasons", Json::array())) text += json_to_text(reason) + "\n";
   const std::string verdict = text_at(document, "verdict");
   const int64_t number = document["run"].value("number", int64_t{0});
-  text += fmt::format("run {}   {} (exit {})", number, terminal.paint(verdict, tone_of(verdict)), exit_of(verdict));
+  const bool interrupted = text_at(document["run"], "stop_reason") == "interrupted";
+  text += interrupted ? fmt::format("run {}   {} (exit 130)", number, terminal.paint("interrupted", Tone::kUndecided))
+                      : fmt::format("run {}   {} (exit {})", number, terminal.paint(verdict, tone_of(verdict)), exit_of(verdict));
   return text;
 }
 

@@ -5,13 +5,14 @@
 
 namespace llmops {
 
-struct Baseline { RunSeries series; std::string description, run_uuid; };
+struct Baseline { RunSeries series; std::string description, run_uuid; int repeat = 1; };
 
 // RUN (number, UUID prefix, last), REF (@label, HEAD, vid prefix: the newest finished run of that version with this suite) or a FILE.
 // Errors: kNotFound with the command that makes one.
-Result<Baseline> load_baseline(Session& session, Store& store, const std::string& reference, const Suite& suite, const Chain& chain);
+Result<Baseline> load_baseline(Session& session, const std::string& reference, const Suite& suite, const Chain& chain);
 
 // Ids of the cases of a run that failed or have no score.
-Result<std::vector<std::string>> failed_ids(Store& store, const std::string& run_reference);
+struct FailedCases { std::string run_uuid; std::vector<std::string> ids; };
+Result<FailedCases> failed_cases(Session& session, const std::string& run_reference);
 
 }  // namespace llmops

@@ -161,7 +161,7 @@ class Numbers {
     row.summary.errors = summary.errors;
     row.summary.mean = report_.cost_is_unknown ? std::nullopt : report_.cost_usd;
     row.summary.method = "sum";
-    if (baseline_) row.baseline = total(baseline_->series, "cost_usd", report_.repeat);
+    if (baseline_) row.baseline = total(baseline_->series, "cost_usd", baseline_->repeat);
     report_.rows.push_back(std::move(row));
   }
 

@@ -25,15 +25,17 @@ std::string text_or_empty(const Json& object, const char* key) {
 }  // namespace
 
 Json response_key_parts(const CacheIdentity& identity, const ChatRequest& request) {
-  return {{"provider", identity.provider},
-          {"base_url", identity.base_url},
-          {"model", request.model},
-          {"messages", part_digest(request.messages)},
-          {"params", part_digest(request.params)},
-          {"tools", part_digest(request.tools)},
-          {"response_format", part_digest(request.response_format)},
-          {"match", part_digest(request.extra)},
-          {"repeat", request.repeat}};
+  Json parts = {{"provider", identity.provider},
+                {"base_url", identity.base_url},
+                {"model", request.model},
+                {"messages", part_digest(request.messages)},
+                {"params", part_digest(request.params)},
+                {"tools", part_digest(request.tools)},
+                {"response_format", part_digest(request.response_format)},
+                {"match", part_digest(request.extra)},
+                {"repeat", request.repeat}};
+  if (!identity.program.empty()) parts["program"] = identity.program;
+  return parts;
 }
 
 std::string response_key(const Json& parts) {

@@ -11,10 +11,13 @@
 
 namespace llmops {
 
-struct CacheIdentity { std::string provider, base_url; };
+struct CacheIdentity {
+  std::string provider, base_url;
+  std::string program = {};   // of exec: digest of argv and the scripts it names; else empty
+};
 
 // Digest (16 hex) per part: {"provider": ..., "base_url": ..., "model": ..., "messages": ..., "params": ..., "tools": ...,
-// "response_format": ..., "match": ..., "repeat": ...}.
+// "response_format": ..., "match": ..., "repeat": ..., "program": ... (exec only)}.
 Json response_key_parts(const CacheIdentity& identity, const ChatRequest& request);
 // SHA-256 (32 raw bytes) over the parts.
 std::string response_key(const Json& parts);

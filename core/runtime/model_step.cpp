@@ -21,16 +21,13 @@ Status add_history(const Template& history, const TemplateScope& scope, Json& me
   return {};
 }
 
-// An example that is the case itself would give the answer away.
-bool is_the_case(const FewShotExample& example, const CaseInput& input) {
-  return std::any_of(input.inputs.begin(), input.inputs.end(), [&](const Json& value) { return json_equal(value, example.input); });
-}
-
 void add_few_shots(const PreparedChain& prepared, const StepCall& call, const FewShotSpec& spec, Json& messages) {
   std::vector<std::pair<std::string, const FewShotExample*>> usable;
-  const auto& examples = prepared.few_shots.at(spec.from);
+  const FewShotExamples& shots_of = prepared.few_shots.at(spec.from);
+  const auto& examples = shots_of.examples;
+  const std::vector<size_t> left_out = shots_of.of_case(*call.input);
   for (size_t i = 0; i < examples.size(); ++i) {
-    if (is_the_case(examples[i], *call.input)) continue;
+    if (std::binary_search(left_out.begin(), left_out.end(), i)) continue;
     // Random, and the same for the same case, seed and repetition on every machine: ordered by a hash.
     std::string order;
     if (spec.select == FewShotSelect::kRandom) order = sha256_hex(fmt::format("{}\n{}\n{}\n{}", prepared.context.seed, dump_json(call.input->inputs), call.input->repeat, i));

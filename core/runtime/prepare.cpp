@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "core/base/hash.h"
@@ -96,8 +97,8 @@ Result<PreparedRetrieval> prepare_retrieval(const Chain& chain, const RetrieveSt
   return prepared;
 }
 
-Result<std::vector<FewShotExample>> load_few_shots(const AssetSpec& asset) {
-  std::vector<FewShotExample> examples;
+Result<FewShotExamples> load_few_shots(const AssetSpec& asset) {
+  FewShotExamples shots;
   for (const ManifestFile& file : asset.files) {
     LLMOPS_ASSIGN(const auto reader, open_dataset(file.source, file.path));
     DatasetRow row;
@@ -108,13 +109,31 @@ Result<std::vector<FewShotExample>> load_few_shots(const AssetSpec& asset) {
         return Error(ErrorCode::kData, fmt::format("row {} of few-shot asset '{}' has no 'input' or no 'output'", row.number, asset.name), "give every row both columns")
             .at({file.path, row.line, 1, 1, {}});
       }
-      examples.push_back({row.value["input"], row.value["output"]});
+      shots.by_input.emplace(dump_json(row.value["input"]), shots.examples.size());
+      shots.examples.push_back({row.value["input"], row.value["output"]});
     }
   }
-  return examples;
+  return shots;
+}
+
+// What answers in place of an address: the program with everything it was started from.
+std::string program_digest(const ModelSpec& model) {
+  if (model.provider != ProviderKind::kExec) return {};
+  Json program = {{"argv", model.command.argv}};
+  if (const auto files = model.identity.find("files"); files != model.identity.end()) program["files"] = *files;
+  return sha256_hex(dump_json(program)).substr(0, 16);
 }
 
 }  // namespace
+
+std::vector<size_t> FewShotExamples::of_case(const CaseInput& input) const {
+  std::set<size_t> found;
+  for (const Json& value : input.inputs) {
+    const auto [from, to] = by_input.equal_range(dump_json(value));
+    for (auto it = from; it != to; ++it) found.insert(it->second);
+  }
+  return {found.begin(), found.end()};
+}
 
 Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const RuntimeContext& context) {
   auto prepared = std::make_unique<PreparedChain>();
@@ -126,7 +145,7 @@ Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const R
       const ModelSpec& model = chain.models.at(body->model);
       if (!prepared->models.contains(body->model)) {
         LLMOPS_ASSIGN(auto provider, make_provider(chain, model, context));
-        prepared->models[body->model] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url}};
+        prepared->models[body->model] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url, program_digest(model)}};
       }
       identity["model"] = model.identity;
       if (body->few_shot) {

@@ -3,6 +3,7 @@
 #include "core/runtime/step_runner.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <re2/re2.h>
 
 #include "core/base/hash.h"
@@ -42,11 +43,21 @@ Json values_read(const StepCall& call) {
   return values;
 }
 
+// Which examples a few-shot step may show hangs on inputs that no template of it needs to read.
+std::string few_shot_key(const PreparedChain& prepared, const StepCall& call) {
+  const auto* body = std::get_if<ModelStep>(&call.step->body);
+  if (body == nullptr || !body->few_shot) return {};
+  std::string key = fmt::format("\nwithout {}", fmt::join(prepared.few_shots.at(body->few_shot->from).of_case(*call.input), ","));
+  if (body->few_shot->select == FewShotSelect::kRandom) key += "\ndrawn for " + dump_json(call.input->inputs);
+  return key;
+}
+
 std::string memo_key(const PreparedChain& prepared, const StepCall& call, const std::string& values) {
   Sha256 hash;
   hash.update("llmops-step-v1\n");
   hash.update(prepared.step_identities.at(call.step->id));
   hash.update(values);
+  hash.update(few_shot_key(prepared, call));
   hash.update(fmt::format("\nrepeat {}", call.input->repeat));
   const Sha256Digest digest = hash.finish();
   return {reinterpret_cast<const char*>(digest.data()), 16};

@@ -10,6 +10,12 @@
 namespace llmops {
 
 struct FewShotExample { Json input, output; };
+struct FewShotExamples {
+  std::vector<FewShotExample> examples;
+  std::multimap<std::string, size_t> by_input;   // dump of the input -> index
+  // Those that are the case itself: one of its inputs equals theirs, so they would give the answer away. In rising order.
+  std::vector<size_t> of_case(const CaseInput& input) const;
+};
 
 // What was prepared once for all cases.
 struct PreparedModel {
@@ -23,7 +29,7 @@ struct PreparedChain {
   RuntimeContext context;
   std::map<std::string, PreparedModel> models;
   std::map<std::string, PreparedRetrieval> retrievals;                     // by step id
-  std::map<std::string, std::vector<FewShotExample>> few_shots;            // by asset name
+  std::map<std::string, FewShotExamples> few_shots;                         // by asset name
   std::map<std::string, std::unique_ptr<JsonLineProcess>> processes;       // by step id
   std::map<std::string, std::string> step_identities;                      // digest of definition and model, by step id
 };

@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <set>
+
 #include "core/base/hash.h"
 #include "core/base/json.h"
 
@@ -40,22 +42,61 @@ void capture_body(std::string& body, Capture capture, const SecretScrubber& scru
   }
 }
 
+// Errors quote what they could not read.
+void capture_message(std::string& message, Capture capture, const SecretScrubber& scrubber) {
+  if (message.empty()) return;
+  switch (capture) {
+    case Capture::kFull: message = scrubber.scrub(message); return;
+    case Capture::kRedacted: message = redact_personal_data(scrubber.scrub(message)); return;
+    case Capture::kHash: message = "not kept (capture is hash)"; return;
+  }
+}
+
+void redact_values(Json& value) {
+  if (value.is_string()) value = redact_personal_data(value.get_ref<const std::string&>());
+  else if (value.is_structured()) for (Json& part : value) redact_values(part);
+}
+
+// Of what a provider said beside the reply, digests and counts are always kept. Log probabilities hold the reply in
+// pieces too small for any rule, so they are kept whole or not at all.
+void capture_attributes(std::string& attributes, Capture capture, const SecretScrubber& scrubber) {
+  if (attributes.empty()) return;
+  attributes = scrubber.scrub(attributes);
+  if (capture == Capture::kFull) return;
+  auto document = parse_json(attributes, "attributes");
+  if (!document || !document->is_object()) {
+    attributes.clear();
+    return;
+  }
+  static const std::set<std::string, std::less<>> kAlwaysKept = {"response_key", "finish_reason", "system_fingerprint", "response_id", "cached_input_tokens", "reasoning_tokens"};
+  Json kept = Json::object();
+  for (auto& [name, value] : document->items()) {
+    if (kAlwaysKept.contains(name)) {
+      kept[name] = std::move(value);
+    } else if (capture == Capture::kRedacted && name != "logprobs") {
+      redact_values(value);
+      kept[name] = std::move(value);
+    }
+  }
+  attributes = dump_json(kept);
+}
+
 }  // namespace
 
 void apply_capture(CaseRecord& record, Capture capture, const SecretScrubber& scrubber) {
   capture_body(record.row, capture, scrubber);
   capture_body(record.output, capture, scrubber);
-  record.error_message = scrubber.scrub(record.error_message);
+  capture_message(record.error_message, capture, scrubber);
   for (SpanRecord& span : record.spans) {
     capture_body(span.input, capture, scrubber);
     capture_body(span.prompt, capture, scrubber);
     capture_body(span.output, capture, scrubber);
-    span.error_message = scrubber.scrub(span.error_message);
-    span.attributes = scrubber.scrub(span.attributes);
+    capture_message(span.error_message, capture, scrubber);
+    capture_attributes(span.attributes, capture, scrubber);
     if (capture != Capture::kFull) span.memo_key.clear();
   }
   for (ScoreRecord& score : record.scores) {
-    score.error = scrubber.scrub(score.error);
+    capture_message(score.error, capture, scrubber);
     if (capture == Capture::kFull) score.detail = scrubber.scrub(score.detail);
     else score.detail.clear();
   }

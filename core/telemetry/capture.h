@@ -12,8 +12,8 @@ namespace llmops {
 
 enum class Capture {
   kFull,      // bodies whole; secrets are scrubbed in every level
-  kRedacted,  // e-mail addresses, telephone, card, IBAN and IP numbers replaced by their kind
-  kHash,      // bodies replaced by {"sha256", "bytes"}: equal bodies can be told, nothing can be read
+  kRedacted,  // e-mail addresses, telephone, card, IBAN and IP numbers replaced by their kind; no log probabilities
+  kHash,      // bodies replaced by {"sha256", "bytes"}: equal bodies can be told, nothing can be read; of errors only the code
 };
 // Errors (kConfig): unknown, with did you mean.
 Result<Capture> parse_capture(std::string_view name);

@@ -114,7 +114,7 @@ TEST_CASE("a run is not resumed when it is finished, or when chain or suite chan
   CHECK(project.run_refusal(resume) == "run 1 is finished | look at it: llmops eval show 1");
 }
 
-TEST_CASE("a resumed run of the last run's failures runs those, not its own", "[!mayfail]") {
+TEST_CASE("a resumed run of the last run's failures runs those, not its own") {
   // 'last' is kept as it was written, and then means the stopped run itself.
   PaidProject project;
   project.run();
@@ -133,7 +133,7 @@ TEST_CASE("a resumed run of the last run's failures runs those, not its own", "[
   CHECK(ids_of(done) == "c3 c5");
 }
 
-TEST_CASE("a resumed run keeps the baseline that it began with", "[!mayfail]") {
+TEST_CASE("a resumed run keeps the baseline that it began with") {
   PaidProject project;
   project.run();
   EvalRunOptions options = ProjectFolder::one_by_one();
@@ -146,7 +146,7 @@ TEST_CASE("a resumed run keeps the baseline that it began with", "[!mayfail]") {
   CHECK(project.run(resume).baseline->description == before);
 }
 
-TEST_CASE("slices of a resumed run count every case, whatever is kept of its rows", "[!mayfail]") {
+TEST_CASE("slices of a resumed run count every case, whatever is kept of its rows") {
   // Below full capture the stored row is not the dataset's, so its fields are gone.
   PaidProject project;
   project.variables["LLMOPS_CAPTURE"] = "hash";

@@ -92,7 +92,7 @@ TEST_CASE("without a failed case there is nothing to run again") {
   options.limit = 2;
   project.run(options);
   options.failed_of = "1";
-  CHECK(project.run_refusal(options) == "no case of run 1 failed");
+  CHECK(project.run_refusal(options) == "no case of run 1 failed | run the whole suite instead");
 }
 
 TEST_CASE("a sample depends on the seed and the ids alone") {

