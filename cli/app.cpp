@@ -133,6 +133,30 @@ std::string group_help(const Group& group) {
   return text;
 }
 
+// The domain knows absolute paths only; people read them as they would type them. A path of the project or of the working
+// directory, in quotes, is written relative to the working directory.
+std::string with_typed_paths(std::string_view text, const fs::path& working_directory, const fs::path& root) {
+  std::string out;
+  while (true) {
+    const size_t quote = text.find("'/");
+    const size_t end = quote == std::string_view::npos ? quote : text.find('\'', quote + 1);
+    if (end == std::string_view::npos) return out.append(text);
+    const fs::path path(text.substr(quote + 1, end - quote - 1));
+    const std::string below_root = path.lexically_relative(root).generic_string(), typed = path.lexically_relative(working_directory).generic_string();
+    const bool is_ours = !below_root.empty() && below_root != "." && below_root != ".." && !below_root.starts_with("../");
+    const bool is_here = !typed.empty() && typed != "." && typed != ".." && !typed.starts_with("../");
+    out.append(text.substr(0, quote + 1)).append(is_ours || is_here ? typed : path.string()) += '\'';
+    text.remove_prefix(end + 1);
+  }
+}
+
+Error with_typed_paths(Error error, const fs::path& working_directory, const fs::path& root) {
+  error.message = with_typed_paths(error.message, working_directory, root);
+  error.hint = with_typed_paths(error.hint, working_directory, root);
+  for (std::string& detail : error.details) detail = with_typed_paths(detail, working_directory, root);
+  return error;
+}
+
 int finish_error(const Error& error, const Terminal& terminal, const GlobalOptions& globals) {
   if (globals.json) {
     terminal.out(render_error_json(error));
@@ -216,8 +240,12 @@ int run_command(const Command& command, const std::vector<std::string>& words, T
     if (failed || !fs::is_directory(real, failed)) return finish_error(Error(ErrorCode::kUsage, fmt::format("directory '{}' does not exist", globals.directory), "name a directory with -C"), terminal, globals);
     invocation.surroundings.working_directory = real;
   }
+  const fs::path working_directory = invocation.surroundings.working_directory;
   auto outcome = action(invocation);
-  if (!outcome) return styled(finish_error(outcome.error(), terminal, globals), globals);
+  if (!outcome) {
+    const Error error = with_typed_paths(std::move(outcome).error(), working_directory, invocation.opened() == nullptr ? working_directory : invocation.opened()->root());
+    return styled(finish_error(error, terminal, globals), globals);
+  }
   if (!terminal.out(outcome->text, outcome->may_page && !globals.json)) {
     return finish_error(Error(ErrorCode::kIo, "the report could not be written to standard output", "look at the disk or the pipe it goes to"), terminal, {});
   }

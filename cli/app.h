@@ -33,6 +33,7 @@ struct Invocation {
   Surroundings surroundings;
   // Opened on first use, so that help and completion work in a broken project.
   Result<Session*> session();
+  const Session* opened() const { return session_ ? &*session_ : nullptr; }
 
  private:
   std::optional<Session> session_;

@@ -51,9 +51,10 @@ Action declare_init(CLI::App& app) {
   return [options](Invocation& invocation) -> Result<Outcome> {
     options->dry_run = invocation.globals.dry_run;
     LLMOPS_ASSIGN(const InitReport report, init_project(invocation.surroundings, *options));
-    if (invocation.globals.json) return json_outcome({{"schema", "llmops.init/v1"}, {"root", report.root}, {"made", report.made}, {"kept", report.kept}, {"dry_run", report.dry_run}});
-    std::string text = by_folder(report.dry_run ? "would make" : "made", report.made) + by_folder("kept, was there:", report.kept);
-    if (!report.dry_run) text += fmt::format("next: {}llmops eval run\n", report.root == "." || report.root.empty() ? "" : "cd " + report.root + " && ");
+    if (invocation.globals.json) return json_outcome({{"schema", "llmops.init/v1"}, {"root", report.root}, {"made", report.made}, {"kept", report.kept}, {"left_out", report.left_out}, {"dry_run", report.dry_run}});
+    std::string text = by_folder(report.dry_run ? "would make" : "made", report.made) + by_folder("kept, was there:", report.kept) +
+                       by_folder("left out, the folder has its own:", report.left_out);
+    if (!report.next.empty()) text += fmt::format("next: {}\n", report.next);
     return Outcome{text, 0, false};
   };
 }

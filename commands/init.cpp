@@ -26,6 +26,30 @@ Result<std::string> extended_gitignore(const fs::path& path) {
   return text;
 }
 
+// Chains or suites below the root, as relative paths; a folder with a project file of its own is a project of its own.
+Result<std::vector<std::string>> files_like(const fs::path& root, std::string_view pattern) {
+  std::error_code ignored;
+  if (!fs::is_directory(root, ignored)) return std::vector<std::string>();
+  LLMOPS_ASSIGN(std::vector<std::string> found, expand_glob(root, root, pattern));
+  std::erase_if(found, [&](const std::string& path) {
+    for (fs::path at = fs::path(path).parent_path(); !at.empty(); at = at.parent_path()) if (fs::exists(root / at / "llmops.yaml", ignored)) return true;
+    return false;
+  });
+  return found;
+}
+
+// `eval run` needs the suite's name where there are several and llmops.yaml chooses none.
+std::string next_command(const Surroundings& surroundings, const fs::path& root, const InitReport& report, const std::vector<std::string>& suites_before) {
+  const std::string go = report.root == "." || report.root.empty() ? "" : "cd " + report.root + " && ";
+  Surroundings there = surroundings;
+  there.working_directory = root;
+  there.note = nullptr;
+  const auto session = Session::open(std::move(there));
+  if (!session || session->resolve_suite("")) return go + "llmops eval run";
+  for (const std::string& made : report.made) if (made.ends_with(".eval.yaml")) return go + "llmops eval run " + made;
+  return go + (suites_before.empty() ? "llmops version status" : "llmops eval run " + suites_before.front());
+}
+
 bool is_script(std::string_view path) { return path.ends_with(".sh") || path.ends_with(".py"); }
 
 }  // namespace
@@ -38,11 +62,15 @@ Result<InitReport> init_project(const Surroundings& surroundings, const InitOpti
   }
   InitReport report;
   report.dry_run = options.dry_run;
-  const fs::path root = (surroundings.working_directory / options.directory).lexically_normal();
+  fs::path root = (surroundings.working_directory / options.directory).lexically_normal();
+  if (!root.has_filename()) root = root.parent_path();
   const fs::path relative = root.lexically_relative(surroundings.working_directory);
   report.root = relative.empty() ? root.string() : relative.generic_string();
   if (!options.dry_run) LLMOPS_CHECK(ensure_directory(root));
   const std::string prefix = "examples/" + options.project_template + "/";
+  LLMOPS_ASSIGN(const auto chains, files_like(root, "**/*.chain.yaml"));
+  LLMOPS_ASSIGN(const auto suites, files_like(root, "**/*.eval.yaml"));
+  const bool has_its_own = options.project_template == "blank" && !(chains.empty() && suites.empty());
   WriteOptions write;
   write.failpoint = "init.write";
   write.durable = false;
@@ -53,6 +81,10 @@ Result<InitReport> init_project(const Surroundings& surroundings, const InitOpti
     std::error_code ignored;
     if (fs::exists(fs::symlink_status(target, ignored))) {
       report.kept.push_back(name);
+      continue;
+    }
+    if (has_its_own && name != "llmops.yaml") {
+      report.left_out.push_back(name);
       continue;
     }
     report.made.push_back(name);
@@ -79,6 +111,9 @@ Result<InitReport> init_project(const Surroundings& surroundings, const InitOpti
       LLMOPS_ASSIGN(const auto opened, Store::open(store));
       static_cast<void>(opened);
     }
+  }
+  if (!options.dry_run) {
+    report.next = next_command(surroundings, root, report, suites);
   }
   return report;
 }

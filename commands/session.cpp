@@ -1,6 +1,5 @@
 #include "commands/session.h"
 
-#include <set>
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
@@ -92,7 +91,17 @@ Status Session::load_user_config() {
   return {};
 }
 
-// KEY=VALUE lines; quotes around a value are removed; '#' begins a comment line.
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r";
+  const size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+}  // namespace
+
+// KEY=VALUE lines; blanks around the name and the value are not part of them; quotes around a value are removed; '#' begins a comment line.
 Status Session::load_env_file() {
   if (!project_) return {};
   auto bytes = read_file(root_ / ".env", uint64_t{1} << 20);
@@ -104,16 +113,16 @@ Status Session::load_env_file() {
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     ++line_number;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    if (line.starts_with("export ")) line.remove_prefix(7);
+    line = trimmed(line);
+    if (line.starts_with("export ")) line = trimmed(line.substr(7));
     if (line.empty() || line[0] == '#') continue;
     const size_t equals = line.find('=');
     if (equals == std::string_view::npos || equals == 0) {
       return Error(ErrorCode::kConfig, "a line of .env is not NAME=VALUE", "write one NAME=VALUE per line").at({shown(root_ / ".env"), line_number, 1, 1, {}});
     }
-    std::string_view value = line.substr(equals + 1);
+    std::string_view value = trimmed(line.substr(equals + 1));
     if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) value = value.substr(1, value.size() - 2);
-    env_file_[std::string(line.substr(0, equals))] = std::string(value);
+    env_file_[std::string(trimmed(line.substr(0, equals)))] = std::string(value);
   }
   return {};
 }
@@ -311,6 +320,7 @@ Result<Store*> Session::store(bool create) {
   options.clock = surroundings_.clock;
   options.create = create;
   options.lock_timeout_ms = number_setting("lock_timeout_s") * 1000;
+  options.note = surroundings_.note;
   const bool is_new = create && !is_there(options.directory / "format");
   LLMOPS_ASSIGN(store_, Store::open(options));
   if (is_new) note(fmt::format("made the local store {}", shown(options.directory)));

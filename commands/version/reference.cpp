@@ -4,6 +4,9 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "commands/version/key_scan.h"
+#include "core/store/canonical_reader.h"
+
 namespace llmops {
 namespace {
 
@@ -97,7 +100,7 @@ void take_operational_keys(const Json& working, Json& models) {
 
 Result<Chain> load_version(Session& session, Store& store, const VersionRecord& version, const std::vector<Override>& overrides) {
   LLMOPS_ASSIGN(const std::string text, store.read_manifest(version.vid));
-  LLMOPS_ASSIGN(Json manifest, parse_json(text, "manifest"));
+  LLMOPS_ASSIGN(Json manifest, parse_canonical_json(text, "manifest"));
   Json document = manifest["chain"];
   auto working = session.resolve_chain(version.chain);
   if (working && document.contains("models")) {
@@ -131,6 +134,7 @@ Result<Chain> load_version(Session& session, Store& store, const VersionRecord& 
 }
 
 Result<VersionInput> version_input(const Session& session, const Chain& chain, std::string message, bool automatic) {
+  LLMOPS_CHECK(check_for_keys(session, chain));
   VersionInput input;
   input.chain = chain.name;
   input.vid = chain.vid;

@@ -15,7 +15,7 @@ Result<VersionRecord> resolve_version(Store& store, const std::string& chain, co
 // version (api_key, price, headers, timeout_s, rate_limit) come from the working tree's models of the same name.
 Result<Chain> load_version(Session& session, Store& store, const VersionRecord& version, const std::vector<Override>& overrides);
 
-// What a snapshot of a chain hands to the store.
+// What a snapshot of a chain hands to the store. Errors: also a key in what would be kept (kConfig, see key_scan.h).
 Result<VersionInput> version_input(const Session& session, const Chain& chain, std::string message, bool automatic);
 
 // Paths of the files that differ between a stored version and a chain, and "DOCUMENT" words for the chain file itself: for

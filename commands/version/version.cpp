@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "commands/version/reference.h"
+#include "core/store/canonical_reader.h"
 
 namespace llmops {
 namespace {
@@ -58,7 +59,7 @@ Result<std::vector<std::string>> labels_at(Store& store, const std::string& chai
 Result<std::vector<std::string>> changes_since(Store& store, const VersionRecord& head, const Chain& chain) {
   if (head.vid == chain.vid) return std::vector<std::string>();
   LLMOPS_ASSIGN(const std::string text, store.read_manifest(head.vid));
-  LLMOPS_ASSIGN(const Json manifest, parse_json(text, "manifest"));
+  LLMOPS_ASSIGN(const Json manifest, parse_canonical_json(text, "manifest"));
   return changed_parts(manifest, chain);
 }
 
@@ -87,38 +88,61 @@ Result<VersionStatusReport> version_status(Session& session, const std::string& 
   return report;
 }
 
+namespace {
+
+struct PlannedCommit { CommittedChain chain; VersionInput input; };
+
+// Everything that can be refused is refused here, before anything is made or kept.
+Result<std::vector<PlannedCommit>> plan_commits(Session& session, const std::vector<Chain>& chains, const std::string& message) {
+  LLMOPS_ASSIGN(Store * store, store_if_there(session));
+  std::vector<PlannedCommit> planned;
+  for (const Chain& chain : chains) {
+    std::optional<VersionRecord> head;
+    if (store != nullptr) {
+      LLMOPS_ASSIGN(head, store->head(chain.name));
+    }
+    if (head && head->vid == chain.vid) continue;
+    PlannedCommit commit{{chain.name, chain.vid, head ? head->vid : "", {}, !head}, {}};
+    if (head) {
+      LLMOPS_ASSIGN(commit.chain.changed, changes_since(*store, *head, chain));
+    }
+    LLMOPS_ASSIGN(commit.input, version_input(session, chain, message, false));
+    planned.push_back(std::move(commit));
+  }
+  return planned;
+}
+
+// What was committed before something failed stays committed, and is named.
+Error after_commits(Error error, const std::vector<CommittedChain>& committed) {
+  for (const CommittedChain& one : committed) error.details.push_back(fmt::format("stored before that: {} {}", one.name, short_vid(one.vid)));
+  return error;
+}
+
+}  // namespace
+
 Result<VersionCommitReport> version_commit(Session& session, const CommitOptions& options) {
   if (options.message.empty()) return Error(ErrorCode::kUsage, "a version needs a message", "add -m \"what changed and why\"");
   VersionCommitReport report;
   report.dry_run = options.dry_run;
   LLMOPS_ASSIGN(const auto chains, chosen_chains(session, options.chain));
-  LLMOPS_ASSIGN(Store * store, session.store(true));
-  for (const Chain& chain : chains) {
-    LLMOPS_ASSIGN(const auto head, store->head(chain.name));
-    if (head && head->vid == chain.vid) continue;
-    CommittedChain committed{chain.name, chain.vid, head ? head->vid : "", {}, !head};
-    if (head) {
-      LLMOPS_ASSIGN(committed.changed, changes_since(*store, *head, chain));
-    }
-    LLMOPS_ASSIGN(const VersionInput input, version_input(session, chain, options.message, false));
-    for (const SnapshotFile& file : input.files) {
-      if (file.role == "text" && session.scrubber().would_change(file.bytes)) {
-        return Error(ErrorCode::kConfig, fmt::format("'{}' holds what looks like a key; nothing was committed", file.path), "remove it: keys belong into the environment");
-      }
-    }
-    if (!options.dry_run) {
-      LLMOPS_ASSIGN(const VersionRecord version, store->commit_version(input));
-      static_cast<void>(version);
-    }
-    report.chains.push_back(std::move(committed));
-  }
+  LLMOPS_ASSIGN(std::vector<PlannedCommit> planned, plan_commits(session, chains, options.message));
   // The lock names every chain of the project, so it is written from all of them.
-  if (options.chain.empty()) {
-    LLMOPS_ASSIGN(report.lock, write_lockfile(session, chains, false, options.dry_run));
-  } else {
-    LLMOPS_ASSIGN(const auto all, load_project_chains(session));
-    LLMOPS_ASSIGN(report.lock, write_lockfile(session, all, false, options.dry_run));
+  std::vector<Chain> all;
+  if (!options.chain.empty()) {
+    LLMOPS_ASSIGN(all, load_project_chains(session));
   }
+  for (PlannedCommit& commit : planned) {
+    if (!options.dry_run) {
+      LLMOPS_ASSIGN(Store * store, session.store(true));
+      auto version = store->commit_version(commit.input);
+      if (!version) return after_commits(std::move(version).error(), report.chains);
+      commit.input = {};
+    }
+    report.chains.push_back(std::move(commit.chain));
+  }
+  auto lock = write_lockfile(session, options.chain.empty() ? chains : all, false, options.dry_run);
+  if (!lock) return options.dry_run ? std::move(lock).error() : after_commits(std::move(lock).error(), report.chains);
+  report.lock = std::move(*lock);
   return report;
 }
 
@@ -148,7 +172,7 @@ Result<VersionShowReport> version_show(Session& session, const std::string& argu
   LLMOPS_ASSIGN(report.version, resolve_version(*store, name, reference.empty() ? "HEAD" : reference));
   LLMOPS_ASSIGN(report.labels, labels_at(*store, report.version.chain, report.version.vid));
   LLMOPS_ASSIGN(const std::string text, store->read_manifest(report.version.vid));
-  LLMOPS_ASSIGN(report.manifest, parse_json(text, "manifest"));
+  LLMOPS_ASSIGN(report.manifest, parse_canonical_json(text, "manifest"));
   return report;
 }
 

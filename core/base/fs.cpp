@@ -19,18 +19,19 @@ namespace llmops {
 Error io_error(std::string_view what, const fs::path& path, int error_number) {
   const std::string shown = path.string();
   switch (error_number) {
-    case ENOENT: return {ErrorCode::kNotFound, fmt::format("cannot {} '{}': it does not exist", what, shown)};
-    case ENOSPC: return {ErrorCode::kIo, fmt::format("cannot {} '{}': the disk is full", what, shown), "free some space; nothing was half-written"};
-    case EDQUOT: return {ErrorCode::kIo, fmt::format("cannot {} '{}': the disk quota is used up", what, shown), "free some space; nothing was half-written"};
+    case ENOENT: return {ErrorCode::kNotFound, fmt::format("cannot {} '{}': it does not exist", what, shown), "check the path"};
+    case ENOSPC: return {ErrorCode::kIo, fmt::format("cannot {} '{}': the disk is full", what, shown), "free some space, then run the command again"};
+    case EDQUOT: return {ErrorCode::kIo, fmt::format("cannot {} '{}': the disk quota is used up", what, shown), "free some space, then run the command again"};
     case EACCES:
     case EPERM: return {ErrorCode::kIo, fmt::format("cannot {} '{}': permission denied", what, shown), "check the owner and mode of the file and its directory"};
     case EROFS: return {ErrorCode::kIo, fmt::format("cannot {} '{}': the file system is read-only", what, shown), "work in a directory that can be written"};
-    case EISDIR: return {ErrorCode::kIo, fmt::format("cannot {} '{}': it is a directory", what, shown)};
+    case EISDIR: return {ErrorCode::kIo, fmt::format("cannot {} '{}': it is a directory", what, shown), "name a file"};
+    case EIO: return {ErrorCode::kIo, fmt::format("cannot {} '{}': Input/output error", what, shown), "look for a failing disk or network file system, then try again"};
     default: break;
   }
   // Thread-safe text of the errno value (XSI strerror_r and GNU's differ in signature; strerrordesc_np is glibc's).
   const char* text = strerrordesc_np(error_number);
-  return {ErrorCode::kIo, fmt::format("cannot {} '{}': {}", what, shown, text != nullptr ? text : "unknown error")};
+  return {ErrorCode::kIo, fmt::format("cannot {} '{}': {}", what, shown, text != nullptr ? text : "unknown error"), "check the path, and the file system that it is on"};
 }
 
 namespace {
@@ -80,7 +81,7 @@ Result<std::string> read_file(const fs::path& path, uint64_t max_bytes) {
   if (fstat(fd.get(), &info) != 0) return io_error("read", path, errno);
   if (S_ISDIR(info.st_mode)) return io_error("read", path, EISDIR);
   if (S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_size) > max_bytes)
-    return Error(ErrorCode::kIo, fmt::format("cannot read '{}': {} bytes are more than the limit of {}", path.string(), info.st_size, max_bytes));
+    return Error(ErrorCode::kIo, fmt::format("cannot read '{}': {} bytes are more than the limit of {}", path.string(), info.st_size, max_bytes), "give a smaller file");
   std::string bytes(S_ISREG(info.st_mode) ? static_cast<size_t>(info.st_size) : 0, '\0');
   size_t filled = 0;
   while (true) {
@@ -90,7 +91,7 @@ Result<std::string> read_file(const fs::path& path, uint64_t max_bytes) {
     if (got < 0) return io_error("read", path, errno);
     if (got == 0) break;
     filled += static_cast<size_t>(got);
-    if (filled > max_bytes) return Error(ErrorCode::kIo, fmt::format("cannot read '{}': more than {} bytes", path.string(), max_bytes));
+    if (filled > max_bytes) return Error(ErrorCode::kIo, fmt::format("cannot read '{}': more than {} bytes", path.string(), max_bytes), "give a smaller file");
   }
   bytes.resize(filled);
   return bytes;
@@ -155,7 +156,7 @@ Status ensure_directory(const fs::path& path, unsigned mode) {
   struct stat info {};
   if (stat(path.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) return {};
-    return Error(ErrorCode::kIo, fmt::format("cannot create directory '{}': a file of that name exists", path.string()));
+    return Error(ErrorCode::kIo, fmt::format("cannot create directory '{}': a file of that name exists", path.string()), "move the file away, or choose another directory");
   }
   if (path.has_parent_path() && path.parent_path() != path) LLMOPS_CHECK(ensure_directory(path.parent_path(), mode));
   if (const int injected = failpoint("fs.mkdir")) return io_error("create directory", path, injected);
@@ -188,14 +189,18 @@ Result<fs::path> resolve_inside(const fs::path& root, const fs::path& base, std:
   if (wanted.is_absolute()) return refuse("is absolute", "write it relative to the file it stands in");
   const fs::path lexical = (base / wanted).lexically_normal();
   if (!is_inside(root.lexically_normal(), lexical)) return refuse("leads outside the project", fmt::format("keep files below '{}'", root.string()));
+  bool is_linked = false;
+  for (fs::path at = lexical; at != root && at.has_relative_path(); at = at.parent_path()) {
+    std::error_code ignored;
+    if (!fs::is_symlink(fs::symlink_status(at, ignored))) continue;
+    // A link to nothing has no real path to look at, and may point anywhere tomorrow.
+    if (!fs::exists(at, ignored)) return refuse("leads outside the project through a symbolic link", "copy the file into the project");
+    is_linked = true;
+  }
+  if (!is_linked) return lexical;  // spares asking the system about every folder, for every file of a glob
   std::error_code failed;
   const fs::path real_root = fs::weakly_canonical(root, failed);
   if (failed) return io_error("resolve", root, failed.value());
-  // A link to nothing has no real path to look at, and may point anywhere tomorrow.
-  for (fs::path at = lexical; at != root && at.has_relative_path(); at = at.parent_path()) {
-    std::error_code ignored;
-    if (fs::is_symlink(fs::symlink_status(at, ignored)) && !fs::exists(at, ignored)) return refuse("leads outside the project through a symbolic link", "copy the file into the project");
-  }
   const fs::path real = fs::weakly_canonical(lexical, failed);
   if (failed) return io_error("resolve", lexical, failed.value());
   if (!is_inside(real_root, real)) return refuse("leads outside the project through a symbolic link", "copy the file into the project");

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fmt/format.h>
 
 #include "core/base/fs.h"
@@ -14,13 +16,33 @@
 namespace llmops {
 namespace {
 
+// Whether process `pid` holds a flock(2) on the file that `fd` has open, as /proc tells (proc(5), fdinfo). False when it cannot
+// be known: another user's process, no /proc.
+bool holds_lock(int64_t pid, int fd) {
+  struct stat wanted {};
+  if (fstat(fd, &wanted) != 0) return false;
+  const std::filesystem::path process = fmt::format("/proc/{}", pid);
+  std::error_code failed;
+  for (std::filesystem::directory_iterator it(process / "fd", failed), end; !failed && it != end; it.increment(failed)) {
+    struct stat info {};
+    if (stat(it->path().c_str(), &info) != 0 || info.st_dev != wanted.st_dev || info.st_ino != wanted.st_ino) continue;
+    const auto facts = read_file(process / "fdinfo" / it->path().filename(), 65'536);
+    if (facts && facts->find("FLOCK") != std::string::npos) return true;
+  }
+  return false;
+}
+
+// The file names who wrote it last. Others may hold the lock meanwhile (a shared lock, flock(1)), so the name counts only when
+// that process is seen to hold it.
 std::string holder_of(int fd) {
+  constexpr std::string_view kWord = "process ";
   char text[256];
   const ssize_t got = pread(fd, text, sizeof text - 1, 0);
-  if (got <= 0) return "another process";
-  std::string holder(text, static_cast<size_t>(got));
-  if (const size_t end = holder.find('\n'); end != std::string::npos) holder.resize(end);
-  return holder.empty() ? "another process" : holder;
+  std::string_view holder(text, got > 0 ? static_cast<size_t>(got) : 0);
+  holder = holder.substr(0, holder.find('\n'));
+  int64_t pid = 0;
+  if (!holder.starts_with(kWord) || std::from_chars(holder.data() + kWord.size(), holder.data() + holder.size(), pid).ec != std::errc{}) return "another process";
+  return holds_lock(pid, fd) ? std::string(holder) : "another process";
 }
 
 // For messages only: the lock itself is the kernel's. Failing to write it is no failure.

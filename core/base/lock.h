@@ -12,8 +12,8 @@ namespace llmops {
 class FileLock {
  public:
   enum class Mode { kShared, kExclusive };
-  // Creates the file when absent. Polls with backoff up to `timeout_ms`; then kLocked, naming the holder (pid, host,
-  // command) from the file. The lock is per open file description: two FileLocks in one process exclude each other.
+  // Creates the file when absent. Polls with backoff up to `timeout_ms`; then kLocked, naming the holder (pid and
+  // host) where it is seen to hold the lock. The lock is per open file description: two FileLocks in one process exclude each other.
   static Result<FileLock> acquire(const std::filesystem::path& path, Mode mode, int64_t timeout_ms);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;

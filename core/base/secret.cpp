@@ -3,13 +3,12 @@
 #include "core/base/secret.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/base/json.h"
 
 namespace llmops {
 namespace {
-
-constexpr size_t kShortestSecret = 6;
 
 bool is_key_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -94,6 +93,64 @@ std::string json_escaped(const std::string& value) {
 }
 
 }  // namespace
+
+namespace {
+
+// Which pairs of bytes begin a shape: one look-up per byte tells that none begins there.
+struct PairTable {
+  std::array<bool, 65536> starts{};
+  constexpr PairTable() {
+    for (const Shape& shape : kShapes) {
+      if (!shape.keep_prefix) starts[index(shape.prefix[0], shape.prefix[1])] = true;
+    }
+    starts[index(kPrivateKeyStart[0], kPrivateKeyStart[1])] = true;
+  }
+  static constexpr size_t index(char first, char second) { return size_t{static_cast<unsigned char>(first)} << 8 | static_cast<unsigned char>(second); }
+};
+constexpr PairTable kPairs;
+
+bool is_placeholder(std::string_view key) { return key.find("EXAMPLE") != std::string_view::npos || key.find("example") != std::string_view::npos; }
+
+// The length of the key that begins at `at`; 0: none does.
+size_t key_length(std::string_view text, size_t at) {
+  const std::string_view rest = text.substr(at);
+  if (rest.starts_with(kPrivateKeyStart)) {
+    const size_t word = rest.find(kPrivateKeyWord);
+    return word != std::string_view::npos && word <= 40 ? word + kPrivateKeyWord.size() : 0;
+  }
+  if (at > 0 && is_key_char(text[at - 1])) return 0;
+  for (const Shape& shape : kShapes) {
+    if (shape.keep_prefix || !rest.starts_with(shape.prefix)) continue;
+    size_t end = shape.prefix.size();
+    while (end < rest.size() && shape.accepts(rest[end])) ++end;
+    const std::string_view key = rest.substr(0, end);
+    const bool has_digit = std::any_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (end - shape.prefix.size() < shape.shortest_rest || is_placeholder(key) || (shape.prefix == "sk-" && !has_digit)) continue;
+    return end;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::optional<KeyFinding> find_key(std::string_view text, const std::vector<Secret>& known, size_t from) {
+  std::optional<KeyFinding> first;
+  const auto look_for = [&](const std::string& value, const Secret& secret) {
+    const size_t at = text.find(value, from);
+    if (at != std::string_view::npos && (!first || at < first->offset)) first = KeyFinding{at, value.size(), secret.variable()};
+  };
+  for (const Secret& secret : known) {
+    if (secret.reveal().size() < kShortestSecret) continue;
+    look_for(secret.reveal(), secret);
+    if (const std::string escaped = json_escaped(secret.reveal()); escaped != secret.reveal()) look_for(escaped, secret);
+  }
+  const size_t end = first ? first->offset : text.size();
+  for (size_t at = from; at + 1 < end; ++at) {
+    if (!kPairs.starts[PairTable::index(text[at], text[at + 1])]) continue;
+    if (const size_t length = key_length(text, at)) return KeyFinding{at, length, ""};
+  }
+  return first;
+}
 
 void SecretScrubber::add(const Secret& secret) {
   if (secret.reveal().size() < kShortestSecret) return;

@@ -180,9 +180,11 @@ Result<Connection> Connection::open(const std::filesystem::path& path, Mode mode
   // The last connection to close would otherwise checkpoint, without our lock.
   sqlite3_db_config(state->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   sqlite3_db_config(state->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(state->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
+  sqlite3_db_config(state->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_wal_autocheckpoint(state->handle, 0);
   Connection connection(std::move(state));
-  LLMOPS_CHECK(connection.execute("PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
-                                  "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"));
+  LLMOPS_CHECK(connection.execute("PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"));
   // page_size counts for a new file only: three spans with bodies of 1 KiB fit on 8 KiB, one on SQLite's 4 KiB (100,000 cases:
   // 289 MB and 2.0 s of CPU against 426 MB and 3.5 s). A reader is one of many and keeps a smaller cache than the writer.
   LLMOPS_CHECK(connection.execute(mode == Mode::kReadWrite ? "PRAGMA page_size=8192; PRAGMA cache_size=-16384" : "PRAGMA query_only=ON; PRAGMA cache_size=-2048"));

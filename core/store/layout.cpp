@@ -103,6 +103,12 @@ Status check_layout(const StoreLayout& layout) {
   return {};
 }
 
+bool holds_refs(const StoreLayout& layout) {
+  std::error_code failed;
+  const bool is_empty = fs::is_empty(layout.refs(), failed);
+  return (!failed && !is_empty) || fs::exists(layout.repository() / "packed-refs", failed);
+}
+
 bool is_ref_component(std::string_view name) {
   if (name.empty() || name.size() > 200 || name.front() == '.' || name.front() == '-' || name.back() == '.' || name.ends_with(".lock")) return false;
   if (name.find("..") != std::string_view::npos) return false;

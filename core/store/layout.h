@@ -35,6 +35,9 @@ Status check_layout(const StoreLayout& layout);
 // fsync of a directory: names in it are durable. Network file systems that cannot are no error.
 Status sync_directory(const std::filesystem::path& path);
 
+// Something was ever committed: then the store had a database, too.
+bool holds_refs(const StoreLayout& layout);
+
 // Letters, digits, '.', '_', '-'; not starting with '.' or '-', no "..", not ending with '.' or ".lock": a ref name as well.
 bool is_ref_component(std::string_view name);
 // kUsage, "label name 'x y' is not usable"

@@ -92,6 +92,8 @@ class LocalStore final : public Store {
   using Body = std::function<Status(Connection&)>;
   Status start_reading();
   Status start_writing();
+  Result<bool> is_up_to_date(int newest_schema);
+  Status make_database(const FileLock& lock, bool is_network);
   Status heal(const FileLock& lock);
   Status writable() const;  // kIo when the store was opened for reading or lies where we cannot write
   Result<FileLock> lock_store();
@@ -106,7 +108,9 @@ class LocalStore final : public Store {
   Status bring_index_up_to_date(const FileLock& lock);
 
   Result<VersionRecord> commit_locked(const FileLock& lock, const VersionInput& input, const struct PlannedVersion& plan);
+  Status index_version(const FileLock& lock, VersionRecord& record);
   Status label_locked(const FileLock& lock, const LabelRecord& label);
+  Status follow_label_log(const FileLock& lock, const LabelRecord& record, const std::string& target);
   Result<std::string> commit_of(std::string_view vid);
   Result<std::optional<VersionRecord>> known_version(const VersionInput& input);
   Result<std::vector<RunRecord>> select_runs(std::string_view condition, std::string_view bound, int64_t limit);
@@ -115,7 +119,7 @@ class LocalStore final : public Store {
 
   StoreOptions options_;
   StoreLayout layout_;
-  bool read_only_ = false;
+  bool read_only_ = false, is_current_ = false;  // current: schema and index were found so, for writing
   Blobs blobs_;
   ReaderPool readers_;
   std::mutex write_mutex_;

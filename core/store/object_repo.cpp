@@ -262,7 +262,6 @@ Status ObjectRepo::move_ref(const FileLock&, std::string_view name, std::string_
     return Error(ErrorCode::kLocked, fmt::format("'{}' was moved by another program meanwhile", name), "run the command again").with_kind("ref_moved", true);
   }
   if (code != 0) return error("write to", code);
-  if (const int injected = failpoint("git.after_ref")) return io_error("write to", layout_.repository(), injected);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <memory>
 
 #include "core/base/fs.h"
 #include "core/base/json.h"
@@ -48,9 +49,10 @@ Result<ContentDigest::Digests> digest_source(const fs::path& path, std::string_v
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return io_error("read", path, errno);
   ContentDigest digest(role);
-  std::string buffer(size_t{1} << 20, '\0');
+  constexpr size_t kPieceBytes = size_t{64} << 10;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kPieceBytes);
   while (true) {
-    const ssize_t got = read(fd, buffer.data(), buffer.size());
+    const ssize_t got = read(fd, buffer.get(), kPieceBytes);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
       const int number = errno;
@@ -58,7 +60,7 @@ Result<ContentDigest::Digests> digest_source(const fs::path& path, std::string_v
       if (got < 0) return io_error("read", path, number);
       return digest.finish();
     }
-    digest.update({buffer.data(), static_cast<size_t>(got)});
+    digest.update({buffer.get(), static_cast<size_t>(got)});
   }
 }
 

@@ -17,6 +17,13 @@ namespace {
 
 constexpr uint64_t kCheckpointBytes = uint64_t{16} << 20;
 
+constexpr uint64_t kLongLogBytes = uint64_t{1} << 20;  // what a killed process left and whoever comes next copies
+
+uint64_t file_bytes(const fs::path& path) {  // 0: none
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+}
+
 }  // namespace
 
 Result<ReaderPool::Lease> ReaderPool::lend() {
@@ -54,11 +61,13 @@ LocalStore::LocalStore(const StoreOptions& options)
 LocalStore::~LocalStore() {
   committer_.drain();
   const std::lock_guard guard(write_mutex_);
-  if (!writer_ || writer_->wal_bytes() == 0) return;
+  const uint64_t wal_bytes = file_bytes(layout_.database().string() + "-wal");
+  if (wal_bytes == 0 || (!writer_ && (!is_current_ || wal_bytes < kLongLogBytes))) return;
   // A short log makes the next start faster. Whoever holds the lock will do it as well: no waiting.
   auto lock = FileLock::acquire(layout_.lock(), FileLock::Mode::kExclusive, 0);
   if (!lock) return;
-  const Status checkpointed = writer_->checkpoint(*lock);
+  Status checkpointed = open_writer();
+  if (checkpointed) checkpointed = writer_->checkpoint(*lock);
   static_cast<void>(checkpointed);  // the log stays and nothing is lost
 }
 
@@ -71,21 +80,21 @@ Status LocalStore::start() {
     LLMOPS_CHECK(create_layout(layout_));
     LLMOPS_CHECK(check_layout(layout_));
   }
-  if (!can_write(layout_.root) || !can_write(layout_.repository())) read_only_ = true;
+  if (!can_write(layout_.root) || !can_write(layout_.repository()) || (fs::exists(layout_.database()) && !can_write(layout_.database()))) read_only_ = true;
   return read_only_ ? start_reading() : start_writing();
 }
 
 Status LocalStore::start_reading() {
-  const auto schema = [this]() -> Result<int> {
+  const int newest = embedded_migrations().back().version;
+  const auto schema = [this, newest]() -> Result<int> {
     LLMOPS_ASSIGN(ReaderPool::Lease reader, readers_.lend());
-    return schema_version(*reader, embedded_migrations().back().version);
+    return schema_version(*reader, newest);
   };
-  auto version = schema();
+  const bool holds_data = file_bytes(layout_.database()) > 0;
+  auto version = holds_data ? schema() : Result<int>(0);
   if (!version && version.error().code != ErrorCode::kCorrupt && version.error().code != ErrorCode::kNewerStore) {
     // A write-ahead log needs its shared-memory file, which cannot be made here. Without a log the file is whole as it is.
-    struct stat info {};
-    const std::string wal = layout_.database().string() + "-wal";
-    if (stat(wal.c_str(), &info) == 0 && info.st_size > 0) {
+    if (file_bytes(layout_.database().string() + "-wal") > 0) {
       return Error(ErrorCode::kIo, fmt::format("cannot read '{}': its write-ahead log needs a writable directory", layout_.database().string()),
                    "open the store once where it can be written, or copy it");
     }
@@ -93,39 +102,53 @@ Status LocalStore::start_reading() {
     version = schema();
   }
   if (!version) return std::move(version).error();
-  if (*version < embedded_migrations().back().version)
+  if (*version == 0 && holds_refs(layout_)) {
+    return Error(ErrorCode::kCorrupt, fmt::format("the database '{}' is {}", layout_.database().string(), fs::exists(layout_.database()) ? "empty" : "missing"),
+                 "restore it from a backup, or open the store once where it can be written: versions come back from store.git, runs are lost");
+  }
+  if (*version < newest)
     return Error(ErrorCode::kIo, fmt::format("the store '{}' must be brought to a newer schema, and is read-only", layout_.root.string()), "open the store once where it can be written, or copy it");
   return {};
+}
+
+// Asked through a connection for reading, which the command that follows uses as well: most only read.
+Result<bool> LocalStore::is_up_to_date(int newest_schema) {
+  LLMOPS_ASSIGN(ReaderPool::Lease reader, readers_.lend());
+  LLMOPS_ASSIGN(const int version, schema_version(*reader, newest_schema));
+  if (version != newest_schema) return false;
+  LLMOPS_ASSIGN(const std::string indexed, indexed_refs_digest(*reader));
+  LLMOPS_ASSIGN(const std::string standing, refs_digest(layout_));
+  return indexed == standing;
 }
 
 Status LocalStore::start_writing() {
   const std::vector<Migration> migrations = embedded_migrations();
   if (migrations.empty()) return Error(ErrorCode::kBug, "this binary holds no database schema");
-  bool ready = false, current = false;
-  const bool network = is_network_file_system(layout_.root);  // the store may have been moved there
-  if (fs::exists(layout_.database())) {
-    const std::lock_guard guard(write_mutex_);
-    LLMOPS_CHECK(open_writer());
-    LLMOPS_ASSIGN(const int version, schema_version(*writer_, migrations.back().version));
-    ready = version == migrations.back().version;
-    if (ready) {
-      LLMOPS_ASSIGN(const std::string indexed, indexed_refs_digest(*writer_));
-      LLMOPS_ASSIGN(const std::string standing, refs_digest(layout_));
-      current = indexed == standing;
-    }
+  const bool is_network = is_network_file_system(layout_.root);  // the store may have been moved there
+  if (!is_network && file_bytes(layout_.database()) > 0) {
+    auto current = is_up_to_date(migrations.back().version);
+    // What only a reader meets (a rollback journal to be played back) the writer below sees to.
+    if (!current && (current.error().code == ErrorCode::kCorrupt || current.error().code == ErrorCode::kNewerStore)) return std::move(current).error();
+    is_current_ = current && *current;
+    if (is_current_ && stale_ref_locks(layout_).empty() && !has_temporary_files(layout_)) return {};
   }
-  if (ready && current && !network && stale_ref_locks(layout_).empty() && !has_temporary_files(layout_)) return {};
   const std::lock_guard guard(write_mutex_);
   LLMOPS_ASSIGN(const FileLock lock, lock_store());
   LLMOPS_CHECK(open_writer());
-  if (!ready || network) {
-    LLMOPS_ASSIGN(const int version, schema_version(*writer_, migrations.back().version));
-    static_cast<void>(version);  // a newer one is refused before anything is written
-    LLMOPS_CHECK(writer_->set_journal_mode());
-    LLMOPS_CHECK(migrate(*writer_, lock, layout_.root, migrations));
-  }
+  LLMOPS_CHECK(make_database(lock, is_network));
   LLMOPS_CHECK(sweep_garbage(layout_, lock, options_.clock->unix_ms()));
   return bring_index_up_to_date(lock);
+}
+
+Status LocalStore::make_database(const FileLock& lock, bool is_network) {
+  const std::vector<Migration> migrations = embedded_migrations();
+  LLMOPS_ASSIGN(const int version, schema_version(*writer_, migrations.back().version));  // a newer one is refused before anything is written
+  if (version == migrations.back().version && !is_network) return {};
+  const bool is_lost = version == 0 && holds_refs(layout_);
+  LLMOPS_CHECK(writer_->set_journal_mode());
+  LLMOPS_CHECK(migrate(*writer_, lock, layout_.root, migrations));
+  if (is_lost && options_.note) options_.note("warning: the store had lost its database (db.sqlite): the versions are read back from store.git, the runs are gone");
+  return {};
 }
 
 Status LocalStore::writable() const {
@@ -174,6 +197,7 @@ Result<ObjectRepo*> LocalStore::objects() {
 }
 
 Status LocalStore::bring_index_up_to_date(const FileLock& lock) {
+  LLMOPS_CHECK(open_writer());
   LLMOPS_ASSIGN(const std::string indexed, indexed_refs_digest(*writer_));
   LLMOPS_ASSIGN(const std::string standing, refs_digest(layout_));
   if (indexed == standing) return {};

@@ -36,6 +36,7 @@ struct StoreOptions {
   bool read_only = false;
   int64_t lock_timeout_ms = 10'000;
   Clock* clock = nullptr;                // required; must outlive the store
+  std::function<void(const std::string&)> note;  // warnings for people; may be empty
 };
 
 // Batches finished cases into transactions on its own thread. Thread-safe.
@@ -53,7 +54,8 @@ class RunWriter {
 class Store {
  public:
   // Errors: kNotFound, kNewerStore ("written by llmops N; this one reads up to M"), kCorrupt (with the file), kLocked, kIo
-  // (read-only directory, disk full). A store of an older schema is migrated, after a copy to .llmops/backup/.
+  // (read-only directory, disk full). A store of an older schema is migrated, after a copy to .llmops/backup/. One that has lost
+  // its database gets a new one with the versions of store.git, and a note that the runs are gone; for reading only: kCorrupt.
   static Result<std::unique_ptr<Store>> open(const StoreOptions& options);
   virtual ~Store() = default;
 

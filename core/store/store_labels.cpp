@@ -45,7 +45,6 @@ Status LocalStore::label_locked(const FileLock& lock, const LabelRecord& label) 
   LLMOPS_ASSIGN(ObjectRepo* repo, objects());
   LLMOPS_CHECK(ensure_chain_refs(layout_, label.chain));
   LLMOPS_ASSIGN(const std::optional<std::string> log, repo->ref(label_log_ref(label.chain)));
-  LLMOPS_ASSIGN(const std::optional<std::string> standing, repo->ref(label_ref(label.chain, label.name)));
   LLMOPS_ASSIGN(const std::string no_files, repo->id_of(GitKind::kTree, ""));
   Commit commit{no_files, log.value_or(""), label.author, label.moved_ms != 0 ? label.moved_ms : options_.clock->unix_ms(), label.reason,
                 {{"vid", label.vid}, {"chain", label.chain}, {"label", label.name}}};
@@ -53,11 +52,22 @@ Status LocalStore::label_locked(const FileLock& lock, const LabelRecord& label) 
   LLMOPS_ASSIGN(const std::string oid, repo->id_of(GitKind::kCommit, bytes));
   LLMOPS_CHECK(repo->write({{GitKind::kTree, ""}, {GitKind::kCommit, bytes}}));
   LLMOPS_CHECK(repo->move_ref(lock, label_log_ref(label.chain), oid, log, "label " + label.name));
-  if (const int injected = failpoint("label.after_log")) return io_error("write to", layout_.repository(), injected);
-  if (standing != target) LLMOPS_CHECK(repo->move_ref(lock, label_ref(label.chain, label.name), target, standing, "label " + label.name));
-  LLMOPS_ASSIGN(const std::string digest, refs_digest(layout_));
   LLMOPS_ASSIGN(commit, decode_commit(bytes));  // as a rebuilt index would have it
-  const LabelRecord record{label.chain, label.name, label.vid, commit.message, commit.author, commit.time_ms};
+  const Status followed = follow_label_log(lock, {label.chain, label.name, label.vid, commit.message, commit.author, commit.time_ms}, target);
+  if (!followed) return stored_without_index(fmt::format("the move of label '{}' to {}", label.name, std::string_view(label.vid).substr(0, 12)), followed.error());
+  return {};
+}
+
+// Past the commit point: the label has moved whatever happens here.
+Status LocalStore::follow_label_log(const FileLock& lock, const LabelRecord& record, const std::string& target) {
+  for (const char* point : {"git.after_ref", "label.after_log"}) {
+    if (const int injected = failpoint(point)) return io_error("write to", layout_.repository(), injected);
+  }
+  LLMOPS_ASSIGN(ObjectRepo* repo, objects());
+  const std::string ref = label_ref(record.chain, record.name);
+  LLMOPS_ASSIGN(const std::optional<std::string> standing, repo->ref(ref));
+  if (standing != target) LLMOPS_CHECK(repo->move_ref(lock, ref, target, standing, "label " + record.name));
+  LLMOPS_ASSIGN(const std::string digest, refs_digest(layout_));
   return write_locked(lock, Durability::kPower, [&](Connection& connection) -> Status {
     LLMOPS_ASSIGN(Statement select, connection.prepare("SELECT coalesce(max(sequence) + 1, 0) FROM label_move WHERE chain = ?1"));
     LLMOPS_ASSIGN(const bool row, select.bind(1, record.chain).step());

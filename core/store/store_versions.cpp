@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/failpoint.h"
+#include "core/base/fs.h"
 #include "core/store/local_store.h"
 #include "core/store/snapshot.h"
 
@@ -87,13 +88,20 @@ Result<VersionRecord> LocalStore::commit_locked(const FileLock& lock, const Vers
   objects.objects.push_back({GitKind::kCommit, bytes});
   LLMOPS_CHECK(repo->write(objects.objects));
   LLMOPS_CHECK(repo->move_ref(lock, ref, oid, old, "version " + input.vid.substr(0, 12)));
-
   LLMOPS_ASSIGN(commit, decode_commit(bytes));  // as a rebuilt index would have it
   VersionRecord record = version_of(commit, oid, input.automatic);
+  const Status indexed = index_version(lock, record);
+  if (!indexed) return stored_without_index(fmt::format("version {} of '{}'", input.vid.substr(0, 12), input.chain), indexed.error());
+  return record;
+}
+
+// Past the commit point: the version is stored whatever happens here.
+Status LocalStore::index_version(const FileLock& lock, VersionRecord& record) {
+  if (const int injected = failpoint("git.after_ref")) return io_error("write to", layout_.repository(), injected);
   LLMOPS_ASSIGN(const std::string digest, refs_digest(layout_));
-  const auto index = [&](Connection& connection) -> Status {
+  return write_locked(lock, Durability::kPower, [&](Connection& connection) -> Status {
     std::optional<int64_t> depth;
-    if (!input.automatic) {
+    if (!record.automatic) {
       LLMOPS_ASSIGN(Statement select, connection.prepare("SELECT vid, depth FROM version WHERE chain = ?1 AND depth IS NOT NULL ORDER BY depth DESC LIMIT 1"));
       LLMOPS_ASSIGN(const bool row, select.bind(1, record.chain).step());
       depth = row ? select.integer(1) + 1 : 0;
@@ -101,9 +109,7 @@ Result<VersionRecord> LocalStore::commit_locked(const FileLock& lock, const Vers
     }
     LLMOPS_CHECK(insert_version(connection, record, depth));
     return set_indexed_refs_digest(connection, digest);
-  };
-  LLMOPS_CHECK(write_locked(lock, Durability::kPower, index));
-  return record;
+  });
 }
 
 bool LocalStore::has_version(std::string_view vid) {

@@ -38,6 +38,10 @@ Status insert_label_move(Connection& connection, const LabelRecord& label, int64
   return statement.bind(1, label.chain).bind(2, label.name).bind(3, sequence).bind(4, label.vid).bind(5, label.reason).bind(6, label.author).bind(7, label.moved_ms).run();
 }
 
+Error stored_without_index(std::string_view what, const Error& cause) {
+  return {cause.code, fmt::format("{} is stored, but the index is not brought up to date: {}", what, cause.message), "mend what failed: the next command brings the index up to date"};
+}
+
 VersionRecord version_of(const Commit& commit, std::string commit_oid, bool automatic) {
   VersionRecord record;
   record.commit_oid = std::move(commit_oid);

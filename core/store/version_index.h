@@ -25,6 +25,8 @@ Status set_indexed_refs_digest(Connection& connection, std::string_view digest);
 // `depth`: place in the history of heads; nullopt: automatic.
 Status insert_version(Connection& connection, const VersionRecord& record, const std::optional<int64_t>& depth);
 Status insert_label_move(Connection& connection, const LabelRecord& label, int64_t sequence);
+// What failed after the commit point: `what` is in store.git, and the next open brings the index up to date.
+Error stored_without_index(std::string_view what, const Error& cause);
 VersionRecord version_of(const Commit& commit, std::string commit_oid, bool automatic);
 
 // Reads every ref and its history and writes the index anew, in one transaction. Label refs that a killed process left behind

@@ -107,7 +107,7 @@ TEST_CASE("a document of a run is a baseline, also elsewhere; another file is no
   project.write("broken.json", "{");
   CHECK(project.describe("base.json") == "file base.json");
   CHECK(project.describe("other.json") == "'other.json' cannot be a baseline: it is not the report of a run | write one with `llmops eval run -o FILE.json`");
-  CHECK(project.describe("broken.json") == "broken.json:1:2: malformed JSON: unexpected end of input");
+  CHECK(project.describe("broken.json") == "broken.json:1:2: malformed JSON: unexpected end of input | close the quote, bracket or brace that is open");
   CHECK(project.describe("none.json") == "baseline file 'none.json' does not exist | write one with `llmops eval run -o FILE.json`");
   BaselineProject elsewhere;
   elsewhere.write("base.json", dump_json(eval_run_to_json(report, true)));

@@ -110,14 +110,16 @@ TEST_CASE("the same request is answered from the cache by a later run, also of a
   CHECK(report.spent_tokens == 0);
 }
 
-TEST_CASE("an automatic snapshot of a run holds no key either", "[!mayfail]") {
-  // `version commit` refuses such a prompt; the snapshot that a run makes of it is not looked at.
+TEST_CASE("a run whose snapshot would keep a key is refused, and so is the value of a key that its chain names") {
   ProjectFolder project;
   project.write_qa();
   std::string text = kQaChain;
   project.write("qa.chain.yaml", text.replace(text.find("prompt: \"{{ question }}\""), 24, "messages: [{role: user, file: p.md}]"));
-  project.write("p.md", "{{ question }} sk-abcdefghijklmnopqrstuvwxyz0123\n");
-  const EvalRunReport report = project.run();
-  Session session = project.session();
-  CHECK(must(must(session.store(false))->read_version_file(report.run.vid, "p.md")).find("sk-abcdef") == std::string::npos);
+  project.write("p.md", "{{ question }}\nsk-abcdefghijklmnopqrstuvwxyz0123\n");
+  CHECK(project.run_refusal(ProjectFolder::one_by_one()) == "p.md:2:1: 'p.md' holds what looks like a key, and a version would keep it | take it out; where a key is needed, name it: ${env:NAME}");
+  project.write("p.md", "{{ question }}\n");
+  EvalRunOptions options = ProjectFolder::one_by_one();
+  options.sets.push_back("models.main.params.x=sk-abcdefghijklmnopqrstuvwxyz0123");
+  CHECK(project.run_refusal(options) == "'qa.chain.yaml' holds what looks like a key, and a version would keep it | take it out; where a key is needed, name it: ${env:NAME}");
+  CHECK(project.run().cases_done == 6);
 }

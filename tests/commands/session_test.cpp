@@ -77,10 +77,15 @@ TEST_CASE("a line of .env without a name is refused with its number") {
   }
 }
 
-TEST_CASE("white space around a name of .env is not part of it", "[!mayfail]") {
+TEST_CASE("white space around a name or a value of .env is not part of it") {
   ProjectFolder project;
-  project.write(".env", "  A = 1\n");
-  CHECK(project.session().variable("A").value_or("none") == "1");
+  project.write(".env", "  A = 1\n\tB\t=\t' kept '  \r\n  # comment\nexport   C =3\n   \n");
+  const Session session = project.session();
+  CHECK(session.variable("A").value_or("none") == "1");
+  CHECK(session.variable("B").value_or("none") == " kept ");
+  CHECK(session.variable("C").value_or("none") == "3");
+  project.write(".env", "  = 1\n");
+  CHECK(told(project.try_session().error()) == ".env:1:1: a line of .env is not NAME=VALUE | write one NAME=VALUE per line");
 }
 
 TEST_CASE("without a project file no .env is read") {
@@ -157,6 +162,21 @@ TEST_CASE("the store is made on demand only, and its making is said once") {
   REQUIRE(session.store(true));
   CHECK(project.notes == std::vector<std::string>{"made the local store .llmops"});
   CHECK(project.session().store(false));
+}
+
+TEST_CASE("a store that has lost its database is told so") {
+  ProjectFolder project;
+  project.write_qa();
+  project.run();
+  for (const bool is_empty : {false, true}) {
+    for (const char* name : {"db.sqlite", "db.sqlite-wal", "db.sqlite-shm"}) fs::remove(project.root() / ".llmops" / name);
+    if (is_empty) project.write(".llmops/db.sqlite", "");
+    project.notes.clear();
+    Session session = project.session();
+    CHECK(must(must(session.store(false))->runs(10)).empty());
+    CHECK(must(must(session.store(false))->find_versions("qa", "")).size() == 1);
+    CHECK(project.notes == std::vector<std::string>{"warning: the store had lost its database (db.sqlite): the versions are read back from store.git, the runs are gone"});
+  }
 }
 
 TEST_CASE("the author is the setting, else what git's variables say, else the user") {

@@ -68,7 +68,7 @@ TEST_CASE("a write that fails leaves the old file and no temporary file") {
   const fs::path path = dir.path() / "f";
   REQUIRE(write_file_atomic(path, "old"));
   for (const char* point : {"fs.write", "fs.before_rename"}) {
-    for (const auto& [action, words] : {std::pair{"eio", "Input/output error"}, std::pair{"enospc", "the disk is full | free some space; nothing was half-written"}}) {
+    for (const auto& [action, words] : {std::pair{"eio", "Input/output error | look for a failing disk or network file system, then try again"}, std::pair{"enospc", "the disk is full | free some space, then run the command again"}}) {
       const Failpoints active(std::string(point) + ":" + action);
       const Status written = write_file_atomic(path, "new");
       REQUIRE_FALSE(written);
@@ -134,10 +134,13 @@ TEST_CASE("a file in the way of a directory is refused") {
 }
 
 TEST_CASE("the errors that users meet are told in words and with what to do") {
-  CHECK(told(io_error("write", "f", ENOSPC)) == "cannot write 'f': the disk is full | free some space; nothing was half-written");
-  CHECK(told(io_error("write", "f", EDQUOT)) == "cannot write 'f': the disk quota is used up | free some space; nothing was half-written");
+  CHECK(told(io_error("write", "f", ENOSPC)) == "cannot write 'f': the disk is full | free some space, then run the command again");
+  CHECK(told(io_error("write", "f", EDQUOT)) == "cannot write 'f': the disk quota is used up | free some space, then run the command again");
   CHECK(told(io_error("read", "f", EACCES)) == "cannot read 'f': permission denied | check the owner and mode of the file and its directory");
   CHECK(told(io_error("write", "f", EROFS)) == "cannot write 'f': the file system is read-only | work in a directory that can be written");
-  CHECK(io_error("write", "f", EFBIG).message == "cannot write 'f': File too large");
+  CHECK(told(io_error("write", "f", EFBIG)) == "cannot write 'f': File too large | check the path, and the file system that it is on");
+  CHECK(told(io_error("read", "f", EIO)) == "cannot read 'f': Input/output error | look for a failing disk or network file system, then try again");
+  CHECK(told(io_error("read", "f", ENOENT)) == "cannot read 'f': it does not exist | check the path");
+  CHECK(told(io_error("read", "f", EISDIR)) == "cannot read 'f': it is a directory | name a file");
   CHECK(io_error("write", "f", 99999).message == "cannot write 'f': unknown error");
 }

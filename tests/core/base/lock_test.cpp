@@ -75,6 +75,19 @@ TEST_CASE("an exclusive lock keeps every other process out, and names its holder
   CHECK(FileLock::acquire(path, Mode::kExclusive, 0));
 }
 
+TEST_CASE("a name in the file that does not hold the lock is not named") {
+  const test::TempDir dir;
+  const auto path = dir.path() / "lock";
+  const std::string message = "the store is locked by another process ('" + path.string() + "')";
+  OtherProcess other(path, Mode::kShared);  // writes no name
+  CHECK(FileLock::acquire(path, Mode::kExclusive, 0).error().message == message);
+  // Alive, and holds nothing; dead, or never there; no name at all.
+  for (const std::string& text : {"process " + std::to_string(getpid()) + " on here\n", std::string("process 4194305 on here\n"), std::string("words\n")}) {
+    dir.write("lock", text);
+    CHECK(FileLock::acquire(path, Mode::kExclusive, 0).error().message == message);
+  }
+}
+
 TEST_CASE("shared locks live side by side and keep an exclusive one out") {
   const test::TempDir dir;
   const auto path = dir.path() / "lock";

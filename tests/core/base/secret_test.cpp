@@ -79,3 +79,33 @@ TEST_CASE("scrubbing twice changes nothing more") {
   const std::string once = scrubber.scrub("hunter2-hunter2 sk-" + of(30) + " Bearer " + of(30));
   CHECK(scrubber.scrub(once) == once);
 }
+
+TEST_CASE("a key is found where it stands, known values and shapes alike") {
+  const std::vector<Secret> known = {Secret("A", "password"), Secret("B", "pass\"word")};
+  const auto found = [&](const std::string& text, size_t from = 0) {
+    const auto finding = find_key(text, known, from);
+    return finding ? std::to_string(finding->offset) + "+" + std::to_string(finding->length) + " " + finding->variable : "none";
+  };
+  CHECK(found("my password") == "3+8 A");
+  CHECK(found("password and password", 1) == "13+8 A");
+  CHECK(found("pass\"word") == "0+9 B");
+  CHECK(found("pass\\\"word") == "0+10 B");
+  CHECK(found("AKIAABCDEFGHIJKLMNOP password") == "0+20 ");
+  CHECK(found("password AKIAABCDEFGHIJKLMNOP") == "0+8 A");
+  for (const std::string& key : {"sk-1" + of(19), "ghp_" + of(36), "github_pat_" + of(50), "AIza" + of(35), "xoxb-" + of(24), "hf_" + of(34), "gsk_" + of(52), "eyJhbGciOiJIUzI1NiJ9." + of(20)}) {
+    CAPTURE(key);
+    CHECK(found("k=" + key + ".x").starts_with("2+"));
+    CHECK(found("\"" + key + "\"").starts_with("1+"));
+    CHECK(found("x" + key) == "none");
+    CHECK(found(key.substr(0, 12)) == "none");
+  }
+  CHECK(found("-----BEGIN RSA PRIVATE KEY-----\nMII") == "0+31 ");
+}
+
+TEST_CASE("ordinary text raises no alarm") {
+  for (const std::string& text : {std::string("the bearer responsibilities of Bearer abcdefghijklmnop123"), std::string("class=\"sk-folding-cube-container-wide\""), std::string("AKIAIOSFODNN7EXAMPLE"),
+                                  std::string("-----BEGIN CERTIFICATE-----\nMII"), std::string("task-12345678901234567890123"), std::string("s"), std::string()}) {
+    CAPTURE(text);
+    CHECK_FALSE(find_key(text, {Secret("SHORT", "the")}));
+  }
+}

@@ -298,6 +298,100 @@ TEST_CASE("a damaged database is named, and the versions can be had without it")
   CHECK(must(store->read_version_file(input.vid, "a")) == "1");
 }
 
+TEST_CASE("a store that has lost its database has its versions again, and says that the runs are gone") {
+  TestStore store;
+  const VersionInput input = make_version("bot", {{"a", "1"}});
+  must(store->commit_version(input));
+  must(store->set_label({"bot", "prod", input.vid, "good", "Ada <a@b>", 5}));
+  for (const bool is_empty : {false, true}) {
+    store.store.reset();
+    for (const char* name : {"db.sqlite", "db.sqlite-wal", "db.sqlite-shm"}) fs::remove(store.path(name));
+    if (is_empty) std::ofstream(store.path("db.sqlite")).flush();
+    StoreOptions options = store.options();
+    std::vector<std::string> notes;
+    options.note = [&notes](const std::string& note) { notes.push_back(note); };
+    options.read_only = true;
+    const auto refused = Store::open(options);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::kCorrupt);
+    CHECK(refused.error().message == "the database '" + store.path("db.sqlite").string() + "' is " + (is_empty ? "empty" : "missing"));
+    CHECK(refused.error().hint == "restore it from a backup, or open the store once where it can be written: versions come back from store.git, runs are lost");
+    CHECK(notes.empty());
+    options.read_only = false;
+    auto opened = must(Store::open(options));
+    CHECK(notes == std::vector<std::string>{"warning: the store had lost its database (db.sqlite): the versions are read back from store.git, the runs are gone"});
+    CHECK(must(opened->head("bot"))->vid == input.vid);
+    CHECK(must(opened->label("bot", "prod"))->reason == "good");
+    opened.reset();
+    notes.clear();
+    must(Store::open(options));
+    CHECK(notes.empty());
+  }
+}
+
+TEST_CASE("a failure after the commit point says that the version is stored, and it is") {
+  for (const char* point : {"git.after_ref", "db.before_commit", "db.after_commit"}) {
+    INFO(point);
+    TestStore store;
+    must(store->commit_version(make_version("bot", {{"a", "0"}})));
+    const VersionInput input = make_version("bot", {{"a", "1"}});
+    const std::string short_vid = input.vid.substr(0, 12);
+    {
+      const test::Failpoints points(std::string(point) + ":enospc");
+      const auto record = store->commit_version(input);
+      REQUIRE_FALSE(record);
+      CHECK(record.error().code == ErrorCode::kIo);
+      CHECK(record.error().message.starts_with("version " + short_vid + " of 'bot' is stored, but the index is not brought up to date: cannot write "));
+      CHECK(record.error().hint == "mend what failed: the next command brings the index up to date");
+    }
+    store.open();
+    CHECK(must(store->head("bot"))->vid == input.vid);
+    {
+      const test::Failpoints points(std::string(point) + ":enospc");
+      const Status moved = store->set_label({"bot", "prod", input.vid, "good", "", 0});
+      REQUIRE_FALSE(moved);
+      CHECK(moved.error().message.starts_with("the move of label 'prod' to " + short_vid + " is stored, but the index is not brought up to date: cannot write "));
+    }
+    store.open();
+    CHECK(must(store->label("bot", "prod"))->vid == input.vid);
+  }
+}
+
+TEST_CASE("a failure before the commit point leaves no version and claims none") {
+  for (const char* point : {"git.write", "git.before_ref"}) {
+    INFO(point);
+    TestStore store;
+    must(store->commit_version(make_version("bot", {{"a", "0"}})));
+    {
+      const test::Failpoints points(std::string(point) + ":enospc");
+      const auto record = store->commit_version(make_version("bot", {{"a", "1"}}));
+      REQUIRE_FALSE(record);
+      CHECK(record.error().message == "cannot write to '" + store.path("store.git").string() + "': the disk is full");
+    }
+    store.open();
+    CHECK(must(store->log("bot")).size() == 1);
+  }
+}
+
+TEST_CASE("opening a store to read it writes nothing", "[store]") {
+  TestStore store;
+  const VersionInput input = make_version("bot", {{"a", "1"}});
+  must(store->commit_version(input));
+  store.store.reset();
+  const auto times = [&] {
+    std::map<std::string, fs::file_time_type> found;
+    for (const auto& entry : fs::recursive_directory_iterator(store.directory.path())) if (entry.path().extension() != ".sqlite-shm") found[entry.path().string()] = fs::last_write_time(entry.path());
+    return found;
+  };
+  const auto before = times();
+  StoreOptions options = store.options();
+  options.create = false;
+  auto reader = must(Store::open(options));
+  CHECK(must(reader->head("bot"))->vid == input.vid);
+  reader.reset();
+  CHECK(times() == before);
+}
+
 TEST_CASE("a store opened for reading can be read and not written") {
   TestStore store;
   const VersionInput input = make_version("bot", {{"a", "1"}});
