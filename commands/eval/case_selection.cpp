@@ -42,7 +42,8 @@ std::string hash_of_row(const Json& row) {
 Result<CaseSelection> select_cases(const DatasetSpec& dataset, const EvalRunOptions& options, const std::optional<std::vector<std::string>>& only_ids) {
   LLMOPS_ASSIGN(const auto filters, parse_filters(options.filters));
   LLMOPS_ASSIGN(const auto reader, open_dataset(dataset.source, dataset.shown_path, dataset.format));
-  std::unordered_map<std::string, int64_t> seen;
+  std::unordered_map<std::string, int64_t> seen;   // id -> row
+  seen.max_load_factor(2);
   std::unordered_map<std::string, bool> wanted;
   if (only_ids) for (const std::string& id : *only_ids) wanted.emplace(id, true);
   CaseSelection selection;

@@ -13,13 +13,19 @@ std::optional<Json> parsed(const std::string& text) {
   return std::move(*json);
 }
 
+// Runs of the same chain before this one, newest first.
+Result<std::vector<RunRecord>> runs_before(Store& store, const RunRecord& run) {
+  constexpr int kLookBack = 200;
+  LLMOPS_ASSIGN(std::vector<RunRecord> runs, store.runs(kLookBack));
+  std::erase_if(runs, [&](const RunRecord& other) { return other.number >= run.number || other.chain != run.chain; });
+  return runs;
+}
+
 // The same step of the same case in the newest run before this one.
 struct Earlier { int64_t run = 0; SpanRecord span; };
 
-Result<std::optional<Earlier>> find_earlier(Store& store, const RunRecord& run, const CaseRecord& record, const SpanRecord& span) {
-  LLMOPS_ASSIGN(const auto runs, store.runs(200));
-  for (const RunRecord& other : runs) {
-    if (other.number >= run.number || other.chain != run.chain) continue;
+Result<std::optional<Earlier>> find_earlier(Store& store, const std::vector<RunRecord>& earlier_runs, const CaseRecord& record, const SpanRecord& span) {
+  for (const RunRecord& other : earlier_runs) {
     Store::CaseFilter filter;
     filter.case_id = record.case_id;
     filter.step = span.step;
@@ -70,14 +76,14 @@ std::string changed_key_parts(const SpanRecord& now, const SpanRecord& before) {
   return join(parts);
 }
 
-Result<CacheExplanation> explain(Store& store, const RunRecord& run, const CaseRecord& record, const SpanRecord& span) {
+Result<CacheExplanation> explain(Store& store, const std::vector<RunRecord>& earlier_runs, const CaseRecord& record, const SpanRecord& span) {
   if (span.skipped) return CacheExplanation{"skipped", ""};
   if (span.kind == "external") return CacheExplanation{"", ""};
   if (span.cache == SpanCache::kStep) return CacheExplanation{"reused", "step: its definition, files, model and inputs were seen before"};
   if (span.cache == SpanCache::kResponse) return CacheExplanation{"reused", "reply: the provider was asked exactly this before"};
   if (!span.error_code.empty()) return CacheExplanation{"run anew", "it ended in an error, and errors are never kept"};
   if (span.memo_key.empty()) return CacheExplanation{"run anew", "bodies are not kept (capture), so nothing can be reused"};
-  LLMOPS_ASSIGN(const auto earlier, find_earlier(store, run, record, span));
+  LLMOPS_ASSIGN(const auto earlier, find_earlier(store, earlier_runs, record, span));
   if (!earlier) return CacheExplanation{"run anew", "first run of this step on this case"};
   if (earlier->span.memo_key == span.memo_key) return CacheExplanation{"run anew", fmt::format("asked to (--no-cache); run {} holds the same", earlier->run)};
   return CacheExplanation{"run anew", fmt::format("{} since run {}", changed_key_parts(span, earlier->span), earlier->run)};
@@ -113,9 +119,10 @@ Result<EvalShowReport> eval_show(Session& session, const EvalShowOptions& option
     return Error(ErrorCode::kNotFound, fmt::format("run {} has no step '{}'", report.run.number, options.step), fmt::format("see the components: llmops eval show {}", report.run.number));
   }
   if (!options.case_id.empty()) {
+    LLMOPS_ASSIGN(const auto earlier_runs, runs_before(*store, report.run));
     for (ShownCase& shown : report.cases) {
       for (const SpanRecord& span : shown.record.spans) {
-        LLMOPS_ASSIGN(CacheExplanation why, explain(*store, report.run, shown.record, span));
+        LLMOPS_ASSIGN(CacheExplanation why, explain(*store, earlier_runs, shown.record, span));
         shown.why.push_back(std::move(why));
       }
     }
@@ -156,10 +163,11 @@ Result<CacheExplainReport> eval_cache_explain(Session& session, const EvalShowOp
     return true;
   }));
   if (records.empty()) return Error(ErrorCode::kNotFound, fmt::format("run {} has no such case", report.run.number), fmt::format("see: llmops eval show {}", report.run.number));
+  LLMOPS_ASSIGN(const auto earlier_runs, runs_before(*store, report.run));
   for (const CaseRecord& record : records) {
     for (const SpanRecord& span : record.spans) {
       if (span.kind == "external" || span.skipped) continue;
-      LLMOPS_ASSIGN(const CacheExplanation why, explain(*store, report.run, record, span));
+      LLMOPS_ASSIGN(const CacheExplanation why, explain(*store, earlier_runs, record, span));
       report.reused += why.state == "reused";
       report.run_anew += why.state == "run anew";
       report.rows.push_back({record.case_id, span.step, why.state, why.reason, span.item});

@@ -130,6 +130,28 @@ std::string plain_cause(std::string message) {
   return message;
 }
 
+// What to do about a cause, by the words of plain_cause and of the builder.
+std::string remedy_for(std::string_view cause) {
+  struct Remedy { std::string_view words, hint; };
+  constexpr Remedy kRemedies[] = {
+      {"duplicate key", "remove one of the two"},
+      {"nesting is deeper", "nest less deeply"},
+      {"is out of range", "write it in quotes if text is meant"},
+      {"unexpected end of input", "close the quote, bracket or brace that is open"},
+      {"UTF-8", "save the text as UTF-8"},
+      {"control character", "write control characters as escapes, like \\n or \\u0000"},
+      {"surrogate", "write both halves of the pair, or the character itself"},
+      {"forbidden character after backslash", "double the backslash"},
+      {"unexpected ']'", "remove the comma before it, or write the value that is missing"},
+      {"unexpected '}'", "remove the comma before it, or write the value that is missing"},
+      {"invalid literal", "write text in double quotes; other values are numbers, true, false and null"},
+      {"invalid number", "write text in double quotes, and numbers like 0.5 or -12"},
+      {"unexpected ','", "write the value that is missing before the comma"},
+  };
+  for (const Remedy& row : kRemedies) if (cause.find(row.words) != std::string_view::npos) return std::string(row.hint);
+  return "look for a missing comma, colon or quote before this place";
+}
+
 SourcePlace place_in(std::string_view text, size_t offset, std::string_view file, int first_line) {
   offset = std::min(offset, text.size());
   size_t start = text.rfind('\n', offset == 0 ? 0 : offset - 1);
@@ -184,7 +206,7 @@ Result<Json> parse_json(std::string_view text, std::string_view file, int first_
     offset = static_cast<size_t>(furthest - text.data());
     offset = offset == 0 ? 0 : offset - 1;
   }
-  return Error(ErrorCode::kData, "malformed JSON: " + cause).at(place_in(text, offset, file, first_line));
+  return Error(ErrorCode::kData, "malformed JSON: " + cause, remedy_for(cause)).at(place_in(text, offset, file, first_line));
 }
 
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -251,7 +273,7 @@ bool utf16_less(const std::string& a, const std::string& b) {
 
 Status write_canonical_string(const std::string& text, std::string& out) {
   if (find_invalid_utf8(text)) {
-    return Error(ErrorCode::kData, "text is not valid UTF-8, so it has no canonical form");
+    return Error(ErrorCode::kData, "text is not valid UTF-8, so it has no canonical form", "save the text as UTF-8");
   }
   out += '"';
   for (const char c : text) {
@@ -288,7 +310,7 @@ Status write_canonical(const Json& value, std::string& out) {
       return {};
     }
     case Json::value_t::number_float:
-      if (!std::isfinite(value.get<double>())) return Error(ErrorCode::kData, "a number is not finite, so it has no canonical form");
+      if (!std::isfinite(value.get<double>())) return Error(ErrorCode::kData, "a number is not finite, so it has no canonical form", "leave it out, or carry it as a string");
       out += ecmascript_number(value.get<double>());
       return {};
     case Json::value_t::array: {
@@ -319,7 +341,7 @@ Status write_canonical(const Json& value, std::string& out) {
     case Json::value_t::binary:
     case Json::value_t::discarded: break;
   }
-  return Error(ErrorCode::kBug, "a value has no canonical form");
+  return Error(ErrorCode::kBug, "a value has no canonical form", "report it with the file that led to it");
 }
 
 }  // namespace

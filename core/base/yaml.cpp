@@ -12,6 +12,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <sstream>
+#include <unordered_set>
 
 namespace llmops {
 namespace {
@@ -23,6 +24,37 @@ struct Refusal {
   YAML::Mark mark;
   std::string message, hint;
 };
+
+constexpr const char* kFlatten = "nest less deeply";
+
+// What to do about the library's words for broken YAML. The first row whose words occur in the message counts.
+struct Remedy { std::string_view words, hint; };
+constexpr Remedy kRemedies[] = {
+    {"illegal map value", "indent keys of one mapping alike, and put a text that holds ': ' in quotes"},
+    {"illegal tab", "indent with spaces, not with tabs"},
+    {"end of map flow", "close the '{' with '}', and put a text that holds ',', ']' or '}' in quotes"},
+    {"end of sequence flow", "close the '[' with ']', and put a text that holds ',', ']' or '}' in quotes"},
+    {"illegal flow end", "remove the bracket, or open it first"},
+    {"end of map not found", "indent keys of one mapping alike, and close every quote before this place"},
+    {"end of sequence not found", "indent the items of one list alike"},
+    {"illegal block entry", "begin a list on a line of its own"},
+    {"illegal map key", "begin a mapping on a line of its own"},
+    {"unknown token", "put a text that begins with '@', '`' or '%' in quotes"},
+    {"in block scalar", "begin the text on the line after '|' or '>'"},
+    {"in scalar", "close the quote"},
+    {"escape", "double the backslash, or use single quotes"},
+    {"hex number", "double the backslash, or use single quotes"},
+    {"invalid unicode", "double the backslash, or use single quotes"},
+    {"anchor", "put a text that begins with '&' in quotes; anchors are not allowed"},
+    {"alias", "put a text that begins with '*' in quotes; aliases are not allowed"},
+    {"tag", "put a text that begins with '!' in quotes; tags are not allowed"},
+    {"directive", "put a text that begins with '%' in quotes"},
+};
+
+std::string remedy_for(std::string_view message) {
+  for (const Remedy& row : kRemedies) if (message.find(row.words) != std::string_view::npos) return std::string(row.hint);
+  return "look at the indentation, quotes and brackets before this place";
+}
 
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
   for (const auto word : words) if (text == word) return true;
@@ -69,7 +101,7 @@ Json resolve_plain_scalar(const std::string& text, const YAML::Mark& mark) {
   }
   double number = 0;
   const auto parsed = std::from_chars(begin, end, number);
-  if (parsed.ec != std::errc() || !std::isfinite(number)) throw Refusal{mark, "number '" + text + "' is out of range", ""};
+  if (parsed.ec != std::errc() || !std::isfinite(number)) throw Refusal{mark, "number '" + text + "' is out of range", "write it in quotes if text is meant"};
   return number;
 }
 
@@ -116,6 +148,7 @@ class TreeBuilder : public YAML::EventHandler {
     std::string pointer;
     bool has_key = false;
     std::string key;
+    std::unordered_set<std::string> keys;  // of a mapping with many: the container looks keys up one after another
   };
 
   static void refuse_anchor(const YAML::Mark& mark) {
@@ -126,9 +159,16 @@ class TreeBuilder : public YAML::EventHandler {
   }
   bool expects_key() const { return !levels_.empty() && levels_.back().container->is_object() && !levels_.back().has_key; }
 
+  static bool is_duplicate(Level& level, const std::string& key) {
+    constexpr size_t kManyKeys = 16;
+    auto& object = level.container->get_ref<Json::object_t&>();
+    if (object.size() < kManyKeys) return level.container->contains(key);
+    if (level.keys.empty()) for (const auto& entry : object) level.keys.insert(entry.first);
+    return !level.keys.insert(key).second;
+  }
   void start_entry(const YAML::Mark& mark, const std::string& key, int length) {
     Level& level = levels_.back();
-    if (level.container->contains(key)) throw Refusal{mark, "duplicate key '" + key + "'", "remove one of the two"};
+    if (is_duplicate(level, key)) throw Refusal{mark, "duplicate key '" + key + "'", "remove one of the two"};
     level.has_key = true;
     level.key = key;
     keys.insert_or_assign(json_pointer_append(level.pointer, key), Marks{mark.line + 1, mark.column + 1, std::max(1, length)});
@@ -149,7 +189,9 @@ class TreeBuilder : public YAML::EventHandler {
       } else {
         if (!level.has_key) throw Refusal{mark, "a key must be a plain text", "write `key: value`"};
         pointer = json_pointer_append(level.pointer, level.key);
-        placed = &((*level.container)[level.key] = std::move(value));
+        // The key is known to be new: the object's own insertion would compare it with all before.
+        auto& members = static_cast<Json::object_t::Container&>(level.container->get_ref<Json::object_t&>());
+        placed = &members.emplace_back(std::move(level.key), std::move(value)).second;
         level.has_key = false;
       }
     }
@@ -164,9 +206,9 @@ class TreeBuilder : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Json container) {
     if (anchor != 0) refuse_anchor(mark);
     if (expects_key()) throw Refusal{mark, "a key must be a plain text", "put a value that begins with '{' in quotes"};
-    if (static_cast<int>(levels_.size()) >= kMaxDepth) throw Refusal{mark, fmt::format("nesting is deeper than {}", kMaxDepth), ""};
+    if (static_cast<int>(levels_.size()) >= kMaxDepth) throw Refusal{mark, fmt::format("nesting is deeper than {}", kMaxDepth), kFlatten};
     auto [placed, pointer] = place(mark, std::move(container), 1);
-    levels_.push_back({placed, pointer, false, {}});
+    levels_.push_back({placed, pointer, false, {}, {}});
   }
 
   std::vector<Level> levels_;
@@ -190,13 +232,6 @@ SourcePlace YamlDocument::place(const Mark& mark) const {
   SourcePlace place{file_, mark.line, mark.column, mark.length, {}};
   if (mark.line < 1 || static_cast<size_t>(mark.line) > lines_.size()) return place;
   place.line_text = lines_[static_cast<size_t>(mark.line) - 1];
-  // The library counts code points; columns count bytes.
-  size_t at = 0;
-  for (int point = 1; point < mark.column && at < place.line_text.size(); ++point) {
-    ++at;
-    while (at < place.line_text.size() && (static_cast<unsigned char>(place.line_text[at]) & 0xC0) == 0x80) ++at;
-  }
-  if (at < place.line_text.size()) place.column = static_cast<int>(at) + 1;
   return place;
 }
 
@@ -240,17 +275,20 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string file) {
   document.file_ = std::move(file);
   if (text.size() > kMaxBytes) return Error(ErrorCode::kConfig, "'" + document.file_ + "' is larger than 4 MiB", "move data into a dataset file");
   document.lines_ = split_lines(text);
-  if (const auto bad = find_invalid_utf8(text)) {
-    const std::string_view before = text.substr(0, *bad);
+  const auto refuse_byte = [&](size_t offset, std::string message) {
+    const std::string_view before = text.substr(0, offset);
     const size_t start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-    return Error(ErrorCode::kConfig, "text is not valid UTF-8", "save the file as UTF-8")
-        .at({document.file_, static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1, static_cast<int>(*bad - start) + 1, 1, {}});
-  }
+    return Error(ErrorCode::kConfig, std::move(message), "save the file as UTF-8")
+        .at({document.file_, static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1, static_cast<int>(offset - start) + 1, 1, {}});
+  };
+  if (const auto bad = find_invalid_utf8(text)) return refuse_byte(*bad, "text is not valid UTF-8");
+  // The library would take ASCII with NUL bytes for UTF-16.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) return refuse_byte(nul, "text holds a NUL byte");
   // A document that is strict JSON keeps JSON's own reading of escapes and numbers, and is accepted where the YAML reader
   // knows less; the places of its values are then those that the YAML reader found.
   std::optional<Json> strict;
   if (const size_t first = text.find_first_not_of(" \t\r\n"); first != std::string_view::npos && (text[first] == '{' || text[first] == '[')) {
-    if (auto parsed = parse_json(text, document.file_); parsed) strict = std::move(*parsed);
+    if (auto parsed = parse_json(text, document.file_, 1, {.max_depth = kMaxDepth}); parsed) strict = std::move(*parsed);
   }
   const auto refuse = [&](const YAML::Mark& mark, std::string message, std::string hint) {
     return Error(ErrorCode::kConfig, std::move(message), std::move(hint)).at(document.place({mark.line + 1, mark.column + 1, 1}));
@@ -259,7 +297,7 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string file) {
   const auto count = [&](char c) { return std::count(text.begin(), text.end(), c); };
   constexpr std::ptrdiff_t kHopelesslyOpen = 4096;
   if (!strict && (count('[') - count(']') > kHopelesslyOpen || count('{') - count('}') > kHopelesslyOpen)) {
-    return Error(ErrorCode::kConfig, fmt::format("nesting is deeper than {}", kMaxDepth)).at({document.file_, 1, 1, 1, {}});
+    return Error(ErrorCode::kConfig, fmt::format("nesting is deeper than {}", kMaxDepth), kFlatten).at({document.file_, 1, 1, 1, {}});
   }
   TreeBuilder builder;
   try {
@@ -271,11 +309,12 @@ Result<YamlDocument> parse_yaml(std::string_view text, std::string file) {
     TreeBuilder rest;
     if (parser.HandleNextDocument(rest)) return refuse(rest.document_mark, "more than one YAML document in '" + document.file_ + "'", "keep one document per file");
   } catch (const Refusal& refusal) {
-    return refuse(refusal.mark, refusal.message, refusal.hint);
+    // Strict JSON breaks none of the rules; the library sees no key in one of more than 1024 bytes, for one.
+    if (!strict) return refuse(refusal.mark, refusal.message, refusal.hint);
   } catch (const YAML::DeepRecursion& error) {
-    return refuse(error.mark, fmt::format("nesting is deeper than {}", kMaxDepth), {});
+    if (!strict) return refuse(error.mark, fmt::format("nesting is deeper than {}", kMaxDepth), kFlatten);
   } catch (const YAML::Exception& error) {
-    if (!strict) return refuse(error.mark, "malformed YAML: " + error.msg, {});
+    if (!strict) return refuse(error.mark, "malformed YAML: " + error.msg, remedy_for(error.msg));
   }
   document.value_ = strict ? std::move(*strict) : std::move(builder.root);
   for (auto& [pointer, mark] : builder.values) document.values_.emplace(pointer, YamlDocument::Mark{mark.line, mark.column, mark.length});

@@ -11,6 +11,8 @@
 
 namespace llmops {
 
+enum class EmptyText { kRefused, kAllowed };
+
 class YamlReader {
  public:
   // `pointer` must name a mapping (checked by open()). The document must outlive the reader.
@@ -22,20 +24,26 @@ class YamlReader {
   const YamlDocument& document() const { return *document_; }
   const Json& value() const { return *map_; }
 
-  Result<std::string> text(const std::string& key);                      // required
-  Result<std::optional<std::string>> optional_text(const std::string& key);
+  // Required and not empty. `hint` is for a mapping that lacks it.
+  Result<std::string> text(const std::string& key, const std::string& hint = {});
+  Result<std::optional<std::string>> optional_text(const std::string& key, EmptyText empty = EmptyText::kRefused);
   Result<std::optional<bool>> optional_bool(const std::string& key);
   Result<std::optional<double>> optional_number(const std::string& key, double low, double high);
   Result<std::optional<int64_t>> optional_integer(const std::string& key, int64_t low, int64_t high);
   Result<std::vector<std::string>> optional_text_list(const std::string& key);  // absent: empty
 
+  // That a required key is absent; when a key that nobody asked for is spelt almost like it, that key is the error.
   Error missing(const std::string& key, std::string hint = {}) const;
+  // Marks the keys as known and refuses all others, so that a misspelt key is met before what its absence leads to.
+  Status expect_only(std::initializer_list<const char*> keys);
   // Unknown keys are errors; known ones are listed by "did you mean".
   Status finish();
 
  private:
   YamlReader(const YamlDocument& document, std::string pointer, std::string what, const Json* map);
-  Error wrong_type(const std::string& key, const std::string& wanted) const;
+  bool is_asked(const std::string& key) const;
+  Error wrong_type(const std::string& key, const std::string& wanted, std::string hint) const;
+  Error out_of_range(const std::string& key, const std::string& number, const std::string& low, const std::string& high) const;
   const YamlDocument* document_;
   std::string pointer_, what_;
   const Json* map_;

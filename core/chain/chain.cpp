@@ -20,6 +20,11 @@ const StepSpec* Chain::find_step(std::string_view id) const {
   return nullptr;
 }
 
+std::string suggestion(std::string_view name, const std::vector<std::string>& known, std::string otherwise) {
+  std::string hint = did_you_mean(name, known);
+  return hint.empty() ? std::move(otherwise) : hint;
+}
+
 std::string normalize_path(std::string_view path) { return fs::path(path).lexically_normal().generic_string(); }
 
 Result<Json> read_json_file(const fs::path& path, const std::string& shown) {
@@ -53,25 +58,29 @@ ChainLoader::ChainLoader(const ChainSource& source, YamlDocument document, Chain
 
 Status ChainLoader::load() {
   LLMOPS_ASSIGN(YamlReader top, YamlReader::open(document_, "", "the chain"));
-  LLMOPS_ASSIGN(const std::string schema, top.text("llmops"));
+  LLMOPS_ASSIGN(const std::string schema, top.text("llmops", "begin with `llmops: chain/v1`"));
   if (schema != "chain/v1") {
     return error_at("/llmops", fmt::format("'{}' is not a chain", schema), "write `llmops: chain/v1`");
   }
-  LLMOPS_ASSIGN(chain_.name, top.text("name"));
+  LLMOPS_CHECK(top.expect_only({"llmops", "name", "description", "inputs", "models", "tools", "assets", "steps", "output"}));
+  LLMOPS_ASSIGN(chain_.name, top.text("name", "name the chain with letters, digits, '-', '_' and '.'"));
   const bool plain = !chain_.name.empty() && std::all_of(chain_.name.begin(), chain_.name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
   });
   if (!plain || chain_.name[0] == '.' || chain_.name[0] == '-') return error_at("/name", fmt::format("'{}' cannot name a chain", chain_.name), "use letters, digits, '-', '_' and '.'");
-  LLMOPS_ASSIGN(const auto description, top.optional_text("description"));
+  LLMOPS_ASSIGN(const auto description, top.optional_text("description", EmptyText::kAllowed));
   static_cast<void>(description);
   LLMOPS_ASSIGN(chain_.inputs, top.optional_text_list("inputs"));
+  for (size_t i = 0; i < chain_.inputs.size(); ++i) {
+    if (chain_.inputs[i].empty()) return error_at(json_pointer_append("/inputs", i), "an input has no name", "name the input, or remove it");
+  }
   LLMOPS_CHECK(load_models(top));
   LLMOPS_CHECK(load_tools(top));
   LLMOPS_CHECK(load_assets(top));
   LLMOPS_CHECK(load_steps(top));
   const Json* output = top.find("output");
   if (output == nullptr) return top.missing("output", "say which value is the result, for example \"{{ steps.ID.output }}\"");
-  LLMOPS_ASSIGN(chain_.output, text_or_value_template("/output", *output));
+  LLMOPS_ASSIGN(chain_.output, filled_template("/output", *output));
   LLMOPS_CHECK(top.finish());
   LLMOPS_CHECK(check_references());
   LLMOPS_CHECK(sort_steps());
@@ -120,6 +129,11 @@ Result<Template> ChainLoader::file_template(const std::string& path, const std::
 Result<Template> ChainLoader::text_or_value_template(const std::string& pointer, const Json& value) {
   if (!value.is_string()) return error_at(pointer, fmt::format("a template must be text, not {}", json_type_words(value)), "put it in quotes");
   return inline_template(pointer, value.get<std::string>());
+}
+
+Result<Template> ChainLoader::filled_template(const std::string& pointer, const Json& value) {
+  if (value == "") return error_at(pointer, "a template is empty", "write a text or an expression like \"{{ question }}\"");
+  return text_or_value_template(pointer, value);
 }
 
 Result<ManifestFile> ChainLoader::add_file(const std::string& path, const std::string& pointer, FileRole role) {

@@ -34,6 +34,8 @@ class ChainLoader {
   Result<RetrieveStep> load_retrieve_step(YamlReader& reader, StepSpec& step);
   Result<ExtractStep> load_extract_step(YamlReader& reader, StepSpec& step);
   Status load_few_shot(YamlReader& reader, ModelStep& body);
+  // What to say about a step that has none of the keys that make it do something.
+  Error no_body(const YamlReader& reader, const StepSpec& step) const;
   Status check_references();
   Status sort_steps();
   void warn_unused();
@@ -42,6 +44,8 @@ class ChainLoader {
   Result<Template> inline_template(const std::string& pointer, const std::string& text);
   Result<Template> file_template(const std::string& path, const std::string& pointer);
   Result<Template> text_or_value_template(const std::string& pointer, const Json& value);
+  // The same where an empty text cannot be meant.
+  Result<Template> filled_template(const std::string& pointer, const Json& value);
   // Resolves a path written at `pointer`, hashes the file and adds it to the version once. Errors point at the value.
   Result<ManifestFile> add_file(const std::string& path, const std::string& pointer, FileRole role);
   void note(StepSpec& step, const Template& made);
@@ -54,6 +58,9 @@ class ChainLoader {
   std::map<std::string, std::string> touched_;   // path -> digest of every file named since it was last cleared
   std::set<std::string> used_models_, used_assets_, used_tools_;
 };
+
+// did_you_mean, or `otherwise` where nothing is close or nothing is known.
+std::string suggestion(std::string_view name, const std::vector<std::string>& known, std::string otherwise);
 
 // "prompts/../a.md" -> "a.md"; '..' in front stays.
 std::string normalize_path(std::string_view path);

@@ -18,7 +18,7 @@ const std::vector<std::string>& asset_kinds() {
 Status ChainLoader::load_assets(YamlReader& top) {
   const Json* assets = top.find("assets");
   if (assets == nullptr) return {};
-  if (!assets->is_object()) return error_at("/assets", "'assets' must be a mapping of names");
+  if (!assets->is_object()) return error_at("/assets", "'assets' must be a mapping of names", "write assets: {NAME: {kind: grounding, path: docs/*.md}}");
   for (const auto& [name, entry] : assets->items()) LLMOPS_CHECK(load_asset(name, json_pointer_append("/assets", name)));
   return {};
 }
@@ -28,28 +28,27 @@ Status ChainLoader::load_asset(const std::string& name, const std::string& point
   AssetSpec asset;
   asset.name = name;
   asset.place = document_.key_place_of(pointer);
-  LLMOPS_ASSIGN(asset.kind, reader.text("kind"));
+  LLMOPS_CHECK(reader.expect_only({"kind", "path", "uri", "sha256", "etag", "revision", "base", "copy"}));
+  LLMOPS_ASSIGN(asset.kind, reader.text("kind", "say what it is, for example kind: grounding"));
   const auto& kinds = asset_kinds();
   if (std::find(kinds.begin(), kinds.end(), asset.kind) == kinds.end()) {
     return error_at(reader.pointer_of("kind"), fmt::format("unknown kind of asset '{}'", asset.kind), did_you_mean(asset.kind, kinds));
   }
   LLMOPS_ASSIGN(const auto path, reader.optional_text("path"));
   LLMOPS_ASSIGN(const auto uri, reader.optional_text("uri"));
-  if (path.has_value() == uri.has_value()) return error_at(pointer, fmt::format("asset '{}' needs either 'path' or 'uri'", name));
+  if (path.has_value() == uri.has_value()) return error_at(pointer, fmt::format("asset '{}' needs either 'path' or 'uri'", name), "give the path of a file of the project, or the uri of a pinned external one");
   for (const char* key : {"sha256", "etag", "revision", "base"}) {
     LLMOPS_ASSIGN(const auto pin, reader.optional_text(key));
     static_cast<void>(pin);
   }
   LLMOPS_ASSIGN(const auto copy, reader.optional_bool("copy"));
   static_cast<void>(copy);
-  LLMOPS_CHECK(reader.finish());
   if (uri) {
     const bool pinned = reader.value().contains("sha256") || reader.value().contains("etag") || reader.value().contains("revision");
     if (!pinned) return error_at(reader.pointer_of("uri"), fmt::format("external asset '{}' is not pinned", name), "add its sha256, etag or revision");
     chain_.assets.emplace(name, std::move(asset));
     return {};
   }
-  if (path->empty()) return error_at(reader.pointer_of("path"), fmt::format("asset '{}' has an empty path", name), "name a file, a folder or a glob");
   asset.path = *path;
   const FileRole role = asset.kind == "conditioning-prompt" ? FileRole::kText : FileRole::kData;
   std::vector<std::string> paths;

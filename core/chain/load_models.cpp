@@ -37,7 +37,7 @@ Result<HeaderSpec> split_secret(const std::string& name, const std::string& text
 Status ChainLoader::load_models(YamlReader& top) {
   const Json* models = top.find("models");
   if (models == nullptr) return {};
-  if (!models->is_object()) return error_at("/models", "'models' must be a mapping of names");
+  if (!models->is_object()) return error_at("/models", "'models' must be a mapping of names", "write models: {NAME: {provider: openai, model: MODEL}}");
   for (const auto& [name, entry] : models->items()) LLMOPS_CHECK(load_model(name, json_pointer_append("/models", name)));
   return {};
 }
@@ -48,7 +48,7 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   touched_.clear();
   model.name = name;
   model.place = document_.key_place_of(pointer);
-  LLMOPS_ASSIGN(const std::string provider, reader.text("provider"));
+  LLMOPS_ASSIGN(const std::string provider, reader.text("provider", "write provider: openai, exec, replay or echo"));
   static const std::vector<std::pair<std::string, ProviderKind>> kProviders = {
       {"openai", ProviderKind::kOpenAi}, {"exec", ProviderKind::kExec}, {"replay", ProviderKind::kReplay}, {"echo", ProviderKind::kEcho}};
   const auto* found = static_cast<const std::pair<std::string, ProviderKind>*>(nullptr);
@@ -58,7 +58,7 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   LLMOPS_ASSIGN(const auto asked, reader.optional_text("model"));
   model.model = asked.value_or("");
   if (const Json* params = reader.find("params")) {
-    if (!params->is_object()) return error_at(reader.pointer_of("params"), "'params' must be a mapping");
+    if (!params->is_object()) return error_at(reader.pointer_of("params"), "'params' must be a mapping", "write params: {temperature: 0}");
     model.params = *params;
   }
   LLMOPS_CHECK(load_price(reader, model));
@@ -106,16 +106,16 @@ Status ChainLoader::load_openai(YamlReader& reader, ModelSpec& model) {
   }
   LLMOPS_CHECK(load_headers(reader, model));
   if (const Json* query = reader.find("query")) {
-    if (!query->is_object()) return error_at(reader.pointer_of("query"), "'query' must be a mapping");
+    if (!query->is_object()) return error_at(reader.pointer_of("query"), "'query' must be a mapping", "write query: {NAME: VALUE}");
     for (const auto& [name, value] : query->items()) {
-      if (value.is_structured() || value.is_null()) return error_at(json_pointer_append(reader.pointer_of("query"), name), fmt::format("query parameter '{}' must be text, not {}", name, json_type_words(value)));
+      if (value.is_structured() || value.is_null()) return error_at(json_pointer_append(reader.pointer_of("query"), name), fmt::format("query parameter '{}' must be text, not {}", name, json_type_words(value)), "write one text");
     }
     for (const auto& [name, value] : query->items()) model.query.emplace_back(name, json_to_text(value));
   }
   if (reader.find("rate_limit") != nullptr) {
     LLMOPS_ASSIGN(YamlReader limit, YamlReader::open(document_, reader.pointer_of("rate_limit"), "rate_limit"));
     LLMOPS_ASSIGN(const auto per_minute, limit.optional_number("requests_per_minute", 0.001, 1e9));
-    if (!per_minute) return limit.missing("requests_per_minute");
+    if (!per_minute) return limit.missing("requests_per_minute", "write rate_limit: {requests_per_minute: 60}");
     model.requests_per_minute = *per_minute;
     LLMOPS_CHECK(limit.finish());
   }
@@ -125,12 +125,12 @@ Status ChainLoader::load_openai(YamlReader& reader, ModelSpec& model) {
 Status ChainLoader::load_headers(YamlReader& reader, ModelSpec& model) {
   const Json* headers = reader.find("headers");
   if (headers == nullptr) return {};
-  if (!headers->is_object()) return error_at(reader.pointer_of("headers"), "'headers' must be a mapping");
+  if (!headers->is_object()) return error_at(reader.pointer_of("headers"), "'headers' must be a mapping", "write headers: {NAME: VALUE}");
   for (const auto& [name, value] : headers->items()) {
     const std::string pointer = json_pointer_append(reader.pointer_of("headers"), name);
-    if (!value.is_string()) return error_at(pointer, "a header must be text");
+    if (!value.is_string()) return error_at(pointer, "a header must be text", "put it in quotes");
     const std::string text = value.get<std::string>();
-    if (text.find_first_of("\r\n") != std::string::npos) return error_at(pointer, "a header must be one line");
+    if (text.find_first_of("\r\n") != std::string::npos) return error_at(pointer, "a header must be one line", "remove the line ends");
     LLMOPS_ASSIGN(HeaderSpec header, split_secret(name, text, document_.place_of(pointer)));
     model.headers.push_back(std::move(header));
   }
@@ -151,18 +151,19 @@ Status ChainLoader::load_price(YamlReader& reader, ModelSpec& model) {
 }
 
 Status ChainLoader::load_replay(YamlReader& reader, ModelSpec& model) {
-  LLMOPS_ASSIGN(model.replay_path, reader.text("path"));
+  LLMOPS_ASSIGN(model.replay_path, reader.text("path", "name the file of recorded replies, a JSONL file or a JSON list"));
   LLMOPS_ASSIGN(const ManifestFile file, add_file(model.replay_path, reader.pointer_of("path"), FileRole::kData));
   static_cast<void>(file);
-  LLMOPS_ASSIGN(const auto key, reader.optional_text("key"));
-  LLMOPS_ASSIGN(const auto reply, reader.optional_text("reply"));
+  // The empty pointer is the whole row.
+  LLMOPS_ASSIGN(const auto key, reader.optional_text("key", EmptyText::kAllowed));
+  LLMOPS_ASSIGN(const auto reply, reader.optional_text("reply", EmptyText::kAllowed));
   for (const auto& [name, pointer] : {std::pair{"key", key}, std::pair{"reply", reply}}) {
     if (pointer && !pointer->empty() && (*pointer)[0] != '/') return error_at(reader.pointer_of(name), fmt::format("'{}' must be a JSON pointer", name), "begin it with '/'");
   }
   model.replay_key = key.value_or("/key");
   model.replay_reply = reply.value_or("/output");
   if (const Json* match = reader.find("match")) {
-    LLMOPS_ASSIGN(model.replay_match, text_or_value_template(reader.pointer_of("match"), *match));
+    LLMOPS_ASSIGN(model.replay_match, filled_template(reader.pointer_of("match"), *match));
   }
   return {};
 }
@@ -171,6 +172,7 @@ Result<CommandSpec> ChainLoader::load_command(YamlReader& reader) {
   CommandSpec command;
   LLMOPS_ASSIGN(command.argv, reader.optional_text_list("argv"));
   if (command.argv.empty()) return reader.missing("argv", "write it as a list: argv: [python3, app.py]");
+  if (command.argv[0].empty()) return error_at(json_pointer_append(reader.pointer_of("argv"), size_t{0}), "'argv' names no program", "write it as a list: argv: [python3, app.py]");
   LLMOPS_ASSIGN(const auto timeout, reader.optional_number("timeout_s", 0.001, 86'400));
   if (timeout) command.timeout_s = *timeout;
   LLMOPS_ASSIGN(const auto persistent, reader.optional_bool("persistent"));
@@ -204,12 +206,12 @@ Result<CommandSpec> ChainLoader::load_command(YamlReader& reader) {
 Status ChainLoader::load_tools(YamlReader& top) {
   const Json* tools = top.find("tools");
   if (tools == nullptr) return {};
-  if (!tools->is_object()) return error_at("/tools", "'tools' must be a mapping of names");
+  if (!tools->is_object()) return error_at("/tools", "'tools' must be a mapping of names", "write tools: {NAME: {argv: [./tool.sh], description: what it does}}");
   for (const auto& [name, entry] : tools->items()) {
     LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, json_pointer_append("/tools", name), fmt::format("tool '{}'", name)));
     ToolSpec tool;
     tool.name = name;
-    LLMOPS_ASSIGN(const auto description, reader.optional_text("description"));
+    LLMOPS_ASSIGN(const auto description, reader.optional_text("description", EmptyText::kAllowed));
     tool.description = description.value_or("");
     LLMOPS_ASSIGN(tool.command, load_command(reader));
     LLMOPS_ASSIGN(const auto schema, reader.optional_text("input_schema"));

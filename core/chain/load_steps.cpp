@@ -44,7 +44,7 @@ std::pair<std::string, std::string> split_step_path(const std::string& path) {
 Status ChainLoader::load_steps(YamlReader& top) {
   const Json* steps = top.find("steps");
   if (steps == nullptr) return top.missing("steps", "a chain has at least one step");
-  if (!steps->is_array() || steps->empty()) return error_at("/steps", "'steps' must be a list of at least one step");
+  if (!steps->is_array() || steps->empty()) return error_at("/steps", "'steps' must be a list of at least one step", "write steps: [{id: answer, model: main, prompt: \"{{ question }}\"}]");
   for (size_t i = 0; i < steps->size(); ++i) LLMOPS_CHECK(load_step(json_pointer_append("/steps", i), i));
   return {};
 }
@@ -53,16 +53,16 @@ Status ChainLoader::load_step(const std::string& pointer, size_t index) {
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("step {}", index + 1)));
   StepSpec step;
   touched_.clear();
-  LLMOPS_ASSIGN(step.id, reader.text("id"));
+  LLMOPS_ASSIGN(step.id, reader.text("id", "name the step with letters, digits and '_'"));
   step.place = document_.place_of(reader.pointer_of("id"));
   if (!is_step_id(step.id)) return error_at(reader.pointer_of("id"), fmt::format("'{}' cannot name a step", step.id), "use letters, digits and '_', and begin with a letter");
   if (!step_pointers_.emplace(step.id, pointer).second) return error_at(reader.pointer_of("id"), fmt::format("two steps are named '{}'", step.id), "rename one of them");
   if (const Json* when = reader.find("when")) {
-    LLMOPS_ASSIGN(step.when, text_or_value_template(reader.pointer_of("when"), *when));
+    LLMOPS_ASSIGN(step.when, filled_template(reader.pointer_of("when"), *when));
     note(step, *step.when);
   }
   if (const Json* list = reader.find("for_each")) {
-    LLMOPS_ASSIGN(step.for_each, text_or_value_template(reader.pointer_of("for_each"), *list));
+    LLMOPS_ASSIGN(step.for_each, filled_template(reader.pointer_of("for_each"), *list));
     note(step, *step.for_each);
   }
   std::string body;
@@ -73,8 +73,9 @@ Status ChainLoader::load_step(const std::string& pointer, size_t index) {
     if (!body.empty()) return document_.error_at_key(reader.pointer_of(key), fmt::format("step '{}' has both '{}' and '{}'", step.id, body, key), "make two steps of it");
     body = key;
   }
-  if (body.empty()) return error_at(pointer, fmt::format("step '{}' does nothing", step.id), "add one of: model, retrieve, extract, template, exec");
+  if (body.empty()) return no_body(reader, step);
   if (body == "model") {
+    LLMOPS_CHECK(reader.expect_only({"id", "when", "for_each", "model", "prompt", "messages", "few_shot", "response", "tools"}));
     LLMOPS_ASSIGN(step.body, load_model_step(reader, step));
   } else if (body == "retrieve") {
     LLMOPS_ASSIGN(step.body, load_retrieve_step(reader, step));
@@ -102,22 +103,31 @@ Status ChainLoader::load_step(const std::string& pointer, size_t index) {
   return {};
 }
 
+Error ChainLoader::no_body(const YamlReader& reader, const StepSpec& step) const {
+  for (const auto& [key, value] : reader.value().items()) {
+    if (key == "id" || key == "when" || key == "for_each" || closest_name(key, kBodies).empty()) continue;
+    return document_.error_at_key(reader.pointer_of(key), fmt::format("unknown key '{}' in step '{}'", key, step.id), did_you_mean(key, kBodies));
+  }
+  const bool has_prompt = reader.value().contains("prompt") || reader.value().contains("messages");
+  return error_at(reader.pointer(), fmt::format("step '{}' does nothing", step.id), has_prompt ? "name the model that answers: add `model: NAME`" : "add one of: model, retrieve, extract, template, exec");
+}
+
 Result<ModelStep> ChainLoader::load_model_step(YamlReader& reader, StepSpec& step) {
   ModelStep body;
   LLMOPS_ASSIGN(body.model, reader.text("model"));
-  if (!chain_.models.contains(body.model)) return error_at(reader.pointer_of("model"), fmt::format("unknown model '{}'", body.model), did_you_mean(body.model, keys_of(chain_.models)));
+  if (!chain_.models.contains(body.model)) return error_at(reader.pointer_of("model"), fmt::format("unknown model '{}'", body.model), suggestion(body.model, keys_of(chain_.models), "declare it under `models:`"));
   used_models_.insert(body.model);
   const ModelSpec& model = chain_.models.at(body.model);
   if (model.replay_match) note(step, *model.replay_match);
   const Json* prompt = reader.find("prompt");
   const Json* messages = reader.find("messages");
-  if ((prompt == nullptr) == (messages == nullptr)) return error_at(reader.pointer(), fmt::format("step '{}' needs either 'prompt' or 'messages'", step.id));
+  if ((prompt == nullptr) == (messages == nullptr)) return error_at(reader.pointer(), fmt::format("step '{}' needs either 'prompt' or 'messages'", step.id), prompt == nullptr ? "add prompt: \"{{ question }}\"" : "put the prompt into the messages");
   if (prompt != nullptr) {
-    LLMOPS_ASSIGN(Template made, text_or_value_template(reader.pointer_of("prompt"), *prompt));
+    LLMOPS_ASSIGN(Template made, filled_template(reader.pointer_of("prompt"), *prompt));
     note(step, made);
     body.messages.push_back({"user", std::move(made), std::nullopt});
   } else {
-    if (!messages->is_array() || messages->empty()) return error_at(reader.pointer_of("messages"), "'messages' must be a list of at least one message");
+    if (!messages->is_array() || messages->empty()) return error_at(reader.pointer_of("messages"), "'messages' must be a list of at least one message", "write messages: [{role: user, content: \"{{ question }}\"}]");
     for (size_t i = 0; i < messages->size(); ++i) {
       LLMOPS_ASSIGN(MessageSpec message, load_message(json_pointer_append(reader.pointer_of("messages"), i), step));
       body.messages.push_back(std::move(message));
@@ -126,7 +136,7 @@ Result<ModelStep> ChainLoader::load_model_step(YamlReader& reader, StepSpec& ste
   LLMOPS_CHECK(load_few_shot(reader, body));
   if (reader.find("response") != nullptr) {
     LLMOPS_ASSIGN(YamlReader response, YamlReader::open(document_, reader.pointer_of("response"), "response"));
-    LLMOPS_ASSIGN(const std::string schema_path, response.text("json_schema"));
+    LLMOPS_ASSIGN(const std::string schema_path, response.text("json_schema", "name a file: response: {json_schema: schemas/answer.json}"));
     LLMOPS_CHECK(response.finish());
     LLMOPS_ASSIGN(const ManifestFile file, add_file(schema_path, response.pointer_of("json_schema"), FileRole::kText));
     LLMOPS_ASSIGN(Json schema, read_json_file(file.source, file.path));
@@ -134,7 +144,7 @@ Result<ModelStep> ChainLoader::load_model_step(YamlReader& reader, StepSpec& ste
   }
   LLMOPS_ASSIGN(body.tools, reader.optional_text_list("tools"));
   for (size_t i = 0; i < body.tools.size(); ++i) {
-    if (!chain_.tools.contains(body.tools[i])) return error_at(json_pointer_append(reader.pointer_of("tools"), i), fmt::format("unknown tool '{}'", body.tools[i]), did_you_mean(body.tools[i], keys_of(chain_.tools)));
+    if (!chain_.tools.contains(body.tools[i])) return error_at(json_pointer_append(reader.pointer_of("tools"), i), fmt::format("unknown tool '{}'", body.tools[i]), suggestion(body.tools[i], keys_of(chain_.tools), "declare it under `tools:`"));
     used_tools_.insert(body.tools[i]);
   }
   return body;
@@ -144,26 +154,26 @@ Result<MessageSpec> ChainLoader::load_message(const std::string& pointer, StepSp
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, "a message"));
   MessageSpec message;
   if (const Json* history = reader.find("history")) {
-    LLMOPS_ASSIGN(message.history, text_or_value_template(reader.pointer_of("history"), *history));
+    LLMOPS_ASSIGN(message.history, filled_template(reader.pointer_of("history"), *history));
     note(step, *message.history);
     LLMOPS_CHECK(reader.finish());
     return message;
   }
-  LLMOPS_ASSIGN(message.role, reader.text("role"));
+  LLMOPS_CHECK(reader.expect_only({"history", "role", "content", "file", "asset"}));
+  LLMOPS_ASSIGN(message.role, reader.text("role", "write role: system, user or assistant"));
   static const std::vector<std::string> kRoles = {"system", "user", "assistant", "developer", "tool"};
   if (std::find(kRoles.begin(), kRoles.end(), message.role) == kRoles.end()) return error_at(reader.pointer_of("role"), fmt::format("unknown role '{}'", message.role), did_you_mean(message.role, kRoles));
   const Json* content = reader.find("content");
   LLMOPS_ASSIGN(const auto file, reader.optional_text("file"));
   LLMOPS_ASSIGN(const auto asset, reader.optional_text("asset"));
-  LLMOPS_CHECK(reader.finish());
-  if ((content != nullptr) + file.has_value() + asset.has_value() != 1) return error_at(pointer, "a message needs one of 'content', 'file' and 'asset'");
+  if ((content != nullptr) + file.has_value() + asset.has_value() != 1) return error_at(pointer, "a message needs one of 'content', 'file' and 'asset'", "write {role: user, content: \"{{ question }}\"}");
   if (content != nullptr) {
     LLMOPS_ASSIGN(message.content, text_or_value_template(reader.pointer_of("content"), *content));
   } else if (file) {
     LLMOPS_ASSIGN(message.content, file_template(*file, reader.pointer_of("file")));
   } else {
     const auto found = chain_.assets.find(*asset);
-    if (found == chain_.assets.end()) return error_at(reader.pointer_of("asset"), fmt::format("unknown asset '{}'", *asset), did_you_mean(*asset, keys_of(chain_.assets)));
+    if (found == chain_.assets.end()) return error_at(reader.pointer_of("asset"), fmt::format("unknown asset '{}'", *asset), suggestion(*asset, keys_of(chain_.assets), "declare it under `assets:`"));
     if (found->second.kind != "conditioning-prompt" || found->second.files.size() != 1) {
       return error_at(reader.pointer_of("asset"), fmt::format("asset '{}' is not one conditioning prompt", *asset), "only a conditioning-prompt of one file can be a message");
     }
@@ -178,10 +188,10 @@ Status ChainLoader::load_few_shot(YamlReader& reader, ModelStep& body) {
   if (reader.find("few_shot") == nullptr) return {};
   LLMOPS_ASSIGN(YamlReader shots, YamlReader::open(document_, reader.pointer_of("few_shot"), "few_shot"));
   FewShotSpec spec;
-  LLMOPS_ASSIGN(spec.from, shots.text("from"));
+  LLMOPS_ASSIGN(spec.from, shots.text("from", "name an asset of kind few-shot"));
   const auto asset = chain_.assets.find(spec.from);
-  if (asset == chain_.assets.end()) return error_at(shots.pointer_of("from"), fmt::format("unknown asset '{}'", spec.from), did_you_mean(spec.from, keys_of(chain_.assets)));
-  if (asset->second.kind != "few-shot") return error_at(shots.pointer_of("from"), fmt::format("asset '{}' is of kind '{}', not 'few-shot'", spec.from, asset->second.kind));
+  if (asset == chain_.assets.end()) return error_at(shots.pointer_of("from"), fmt::format("unknown asset '{}'", spec.from), suggestion(spec.from, keys_of(chain_.assets), "declare it under `assets:`"));
+  if (asset->second.kind != "few-shot") return error_at(shots.pointer_of("from"), fmt::format("asset '{}' is of kind '{}', not 'few-shot'", spec.from, asset->second.kind), "name an asset of kind few-shot");
   used_assets_.insert(spec.from);
   LLMOPS_ASSIGN(const auto k, shots.optional_integer("k", 1, 1000));
   if (k) spec.k = static_cast<int>(*k);
@@ -198,14 +208,15 @@ Result<RetrieveStep> ChainLoader::load_retrieve_step(YamlReader& top, StepSpec& 
   top.find("retrieve");
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, top.pointer_of("retrieve"), "retrieve"));
   RetrieveStep body;
-  LLMOPS_ASSIGN(body.from, reader.text("from"));
+  LLMOPS_CHECK(reader.expect_only({"from", "query", "top_k", "method", "chunk"}));
+  LLMOPS_ASSIGN(body.from, reader.text("from", "name the asset to search, of kind grounding"));
   const auto asset = chain_.assets.find(body.from);
-  if (asset == chain_.assets.end()) return error_at(reader.pointer_of("from"), fmt::format("unknown asset '{}'", body.from), did_you_mean(body.from, keys_of(chain_.assets)));
+  if (asset == chain_.assets.end()) return error_at(reader.pointer_of("from"), fmt::format("unknown asset '{}'", body.from), suggestion(body.from, keys_of(chain_.assets), "declare it under `assets:`"));
   if (asset->second.files.empty()) return error_at(reader.pointer_of("from"), fmt::format("asset '{}' is external and not here", body.from), "retrieval needs files of the project");
   used_assets_.insert(body.from);
   const Json* query = reader.find("query");
-  if (query == nullptr) return reader.missing("query");
-  LLMOPS_ASSIGN(body.query, text_or_value_template(reader.pointer_of("query"), *query));
+  if (query == nullptr) return reader.missing("query", "say what to search for: query: \"{{ question }}\"");
+  LLMOPS_ASSIGN(body.query, filled_template(reader.pointer_of("query"), *query));
   note(step, *body.query);
   LLMOPS_ASSIGN(const auto top_k, reader.optional_integer("top_k", 1, 10'000));
   if (top_k) body.top_k = static_cast<int>(*top_k);
@@ -223,7 +234,7 @@ Result<RetrieveStep> ChainLoader::load_retrieve_step(YamlReader& top, StepSpec& 
     if (size) options.size_words = static_cast<int>(*size);
     LLMOPS_ASSIGN(const auto overlap, chunk.optional_integer("overlap", 0, 1'000'000));
     if (overlap) options.overlap_words = static_cast<int>(*overlap);
-    if (options.overlap_words >= options.size_words) return error_at(chunk.pointer_of("overlap"), "'overlap' must be less than 'size'");
+    if (options.overlap_words >= options.size_words) return error_at(chunk.pointer_of("overlap"), "'overlap' must be less than 'size'", "write a smaller overlap, or a larger size");
     LLMOPS_CHECK(chunk.finish());
     body.chunk = options;
   }
@@ -235,14 +246,18 @@ Result<ExtractStep> ChainLoader::load_extract_step(YamlReader& top, StepSpec& st
   top.find("extract");
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, top.pointer_of("extract"), "extract"));
   ExtractStep body;
+  LLMOPS_CHECK(reader.expect_only({"from", "json", "regex", "choice", "group", "match", "schema"}));
   const Json* from = reader.find("from");
   if (from == nullptr) return reader.missing("from", "say what to extract from, for example \"{{ steps.answer.output }}\"");
-  LLMOPS_ASSIGN(body.from, text_or_value_template(reader.pointer_of("from"), *from));
+  LLMOPS_ASSIGN(body.from, filled_template(reader.pointer_of("from"), *from));
   note(step, *body.from);
   LLMOPS_ASSIGN(const auto json, reader.optional_bool("json"));
   LLMOPS_ASSIGN(const auto regex, reader.optional_text("regex"));
   LLMOPS_ASSIGN(body.choices, reader.optional_text_list("choice"));
-  if (json.value_or(false) + regex.has_value() + !body.choices.empty() != 1) return error_at(reader.pointer(), fmt::format("extract of step '{}' needs one of 'json: true', 'regex' and 'choice'", step.id));
+  for (size_t i = 0; i < body.choices.size(); ++i) {
+    if (body.choices[i].empty()) return error_at(json_pointer_append(reader.pointer_of("choice"), i), "a choice is empty", "write a word, or remove it");
+  }
+  if (json.value_or(false) + regex.has_value() + !body.choices.empty() != 1) return error_at(reader.pointer(), fmt::format("extract of step '{}' needs one of 'json: true', 'regex' and 'choice'", step.id), "keep one way to extract");
   LLMOPS_ASSIGN(const auto group, reader.optional_integer("group", 0, 99));
   LLMOPS_ASSIGN(const auto which, reader.optional_text("match"));
   if (which && which != "first" && which != "last") return error_at(reader.pointer_of("match"), fmt::format("unknown match '{}'", *which), did_you_mean(*which, {"first", "last"}));
@@ -254,7 +269,7 @@ Result<ExtractStep> ChainLoader::load_extract_step(YamlReader& top, StepSpec& st
     const re2::RE2& compiled = *body.pattern;
     if (!compiled.ok()) return error_at(reader.pointer_of("regex"), fmt::format("regular expression does not compile: {}", compiled.error()), "RE2 has no look-ahead and no back-references");
     body.group = group ? static_cast<int>(*group) : (compiled.NumberOfCapturingGroups() > 0 ? 1 : 0);
-    if (body.group > compiled.NumberOfCapturingGroups()) return error_at(reader.pointer_of("group"), fmt::format("group {} does not exist: the expression has {}", body.group, compiled.NumberOfCapturingGroups()));
+    if (body.group > compiled.NumberOfCapturingGroups()) return error_at(reader.pointer_of("group"), fmt::format("group {} does not exist: the expression has {}", body.group, compiled.NumberOfCapturingGroups()), "count the parentheses that capture; 0 is the whole match");
   } else if (!body.choices.empty()) {
     body.how = ExtractStep::How::kChoice;
     for (const std::string& choice : body.choices) {
@@ -286,7 +301,7 @@ Status ChainLoader::check_references() {
     if (root == "steps") {
       const auto [id, field] = split_step_path(reference.path);
       if (id.empty()) return {};
-      if (!step_pointers_.contains(id)) return fail(fmt::format("unknown step '{}'", id), did_you_mean(id, ids));
+      if (!step_pointers_.contains(id)) return fail(fmt::format("unknown step '{}'", id), suggestion(id, ids, "add a step of that name"));
       static const std::vector<std::string> kFields = {"output", "skipped", "error", "tool_calls"};
       if (!field.empty() && std::find(kFields.begin(), kFields.end(), field) == kFields.end()) {
         return fail(fmt::format("a step has no '{}'", field), "read .output, .skipped, .error or .tool_calls");

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "core/base/yaml.h"
-#include "core/chain/chain.h"
+#include "core/chain/chain_loader.h"
 
 namespace llmops {
 namespace {
@@ -54,15 +54,15 @@ Status apply_override(Json& document, const Override& override) {
   static const std::vector<std::string> kSections = {"models", "steps", "assets"};
   if (parts.size() < 3) return refuse("it names no key", "write models.NAME.key, steps.ID.key or assets.NAME.path");
   const bool known_section = std::find(kSections.begin(), kSections.end(), parts[0]) != kSections.end();
-  if (!known_section || !document.contains(parts[0])) return refuse(fmt::format("unknown section '{}'", parts[0]), did_you_mean(parts[0], kSections));
+  if (!known_section || !document.contains(parts[0])) return refuse(fmt::format("unknown section '{}'", parts[0]), known_section ? "add the section to the file first" : did_you_mean(parts[0], kSections));
   Json* at = entry_of(document[parts[0]], parts[1]);
-  if (at == nullptr) return refuse(fmt::format("there is no '{}' in {}", parts[1], parts[0]), did_you_mean(parts[1], names_of(document[parts[0]])));
+  if (at == nullptr) return refuse(fmt::format("there is no '{}' in {}", parts[1], parts[0]), suggestion(parts[1], names_of(document[parts[0]]), "name one that the file has"));
   for (size_t i = 2; i + 1 < parts.size(); ++i) {
-    if (!at->is_object()) return refuse(fmt::format("'{}' is not a mapping", parts[i - 1]), {});
+    if (!at->is_object()) return refuse(fmt::format("'{}' is not a mapping", parts[i - 1]), "name a key of a mapping");
     if (!at->contains(parts[i])) (*at)[parts[i]] = Json::object();
     at = &(*at)[parts[i]];
   }
-  if (!at->is_object()) return refuse(fmt::format("'{}' is not a mapping", parts[parts.size() - 2]), {});
+  if (!at->is_object()) return refuse(fmt::format("'{}' is not a mapping", parts[parts.size() - 2]), "name a key of a mapping");
   (*at)[parts.back()] = override.value;
   return {};
 }

@@ -1,6 +1,7 @@
 #include "core/eval/accumulator.h"
 
-#include <set>
+#include <algorithm>
+#include <numeric>
 
 namespace llmops {
 namespace {
@@ -33,9 +34,7 @@ SeriesAccumulator::SeriesAccumulator(const std::vector<MetricSpec>& metrics, std
     : steps_(std::move(steps)), slice_fields_(std::move(slice_fields)), cluster_field_(std::move(cluster_field)) {
   const auto add_column = [this](std::string name, bool lower, bool rate) {
     index_.emplace(name, columns_.size());
-    columns_.push_back(std::move(name));
-    lower_is_better_.push_back(lower);
-    may_be_rate_.push_back(rate);
+    columns_.push_back({std::move(name), lower, rate, {}});
   };
   const auto is_rate = [](std::string_view name) { return name.ends_with("_rate"); };
   for (const char* name : kCaseColumns) add_column(name, std::string_view(name) != "pass_rate", is_rate(name));
@@ -46,17 +45,20 @@ SeriesAccumulator::SeriesAccumulator(const std::vector<MetricSpec>& metrics, std
     add_column(metric.name, metric.kind->direction == MetricDirection::kLower, metric.kind->is_rate);
     metric_steps_.emplace_back(metric.name, metric.step);
   }
+  slices_.resize(slice_fields_.size());
 }
 
-void SeriesAccumulator::put(Entry& entry, size_t column, std::optional<double> value, bool error) {
-  Cell& cell = entry.cells[column];
-  if (error) ++cell.errors;
+void SeriesAccumulator::put(size_t column, size_t at, std::optional<double> value, bool error) {
+  if (!value && !error) return;
+  std::vector<Cell>& cells = columns_[column].cells;
+  if (cells.size() <= at) cells.resize(at + 1);
+  if (error) ++cells[at].errors;
   if (!value) return;
-  cell.sum += *value;
-  ++cell.present;
+  cells[at].sum += *value;
+  ++cells[at].present;
 }
 
-void SeriesAccumulator::put_step(Entry& entry, size_t step_index, const CaseRecord& record) {
+void SeriesAccumulator::put_step(size_t at, size_t step_index, const CaseRecord& record) {
   const std::string& step = steps_[step_index];
   const size_t base = std::size(kCaseColumns) + step_index * kStepColumnCount;
   std::optional<double> latency, ttft, cost, input, output;
@@ -78,7 +80,7 @@ void SeriesAccumulator::put_step(Entry& entry, size_t step_index, const CaseReco
   }
   if (!any) return;
   const std::optional<double> values[] = {latency, ttft, cost, input, output};
-  for (size_t i = 0; i < std::size(values); ++i) put(entry, base + i, error ? std::nullopt : values[i], error);
+  for (size_t i = 0; i < std::size(values); ++i) put(base + i, at, error ? std::nullopt : values[i], error);
   // A step passes when all metrics that target it pass.
   bool counted = false, passed = true, unknown = false;
   for (const ScoreRecord& score : record.scores) {
@@ -89,68 +91,75 @@ void SeriesAccumulator::put_step(Entry& entry, size_t step_index, const CaseReco
       passed = passed && score.pass.value_or(true);
     }
   }
-  if (counted && !passed) put(entry, base + 5, 0.0, false);
-  else if (unknown) put(entry, base + 5, std::nullopt, true);
-  else if (counted) put(entry, base + 5, 1.0, false);
+  if (counted && !passed) put(base + 5, at, 0.0, false);
+  else if (unknown) put(base + 5, at, std::nullopt, true);
+  else if (counted) put(base + 5, at, 1.0, false);
+}
+
+size_t SeriesAccumulator::row_of(const CaseRecord& record, const Json& row) {
+  const auto [found, is_new] = rows_.emplace(record.ordinal, ordinals_.size());
+  if (!is_new) return found->second;
+  ordinals_.push_back(record.ordinal);
+  ids_.push_back(record.case_id);
+  hashes_.push_back(record.case_hash);
+  for (size_t f = 0; f < slice_fields_.size(); ++f) slices_[f].push_back(field_text(row, slice_fields_[f]));
+  if (!cluster_field_.empty()) clusters_.push_back(cluster_numbers_.emplace(field_text(row, cluster_field_), static_cast<int64_t>(cluster_numbers_.size())).first->second);
+  return found->second;
 }
 
 void SeriesAccumulator::add(const CaseRecord& record, const Json& row) {
-  Entry& entry = entries_[record.ordinal];
-  if (entry.cells.empty()) {
-    entry.id = record.case_id;
-    entry.hash = record.case_hash;
-    entry.cells.resize(columns_.size());
-    for (const std::string& field : slice_fields_) entry.slices.push_back(field_text(row, field));
-    if (!cluster_field_.empty()) entry.cluster = field_text(row, cluster_field_);
-  }
+  const size_t at = row_of(record, row);
   const bool error = !record.error_code.empty();
   const std::optional<double> none;
   std::optional<double> ttft;
   for (const SpanRecord& span : record.spans) if (span.ttft_ms && !ttft) ttft = span.ttft_ms;
-  put(entry, 0, error ? none : std::optional<double>(record.latency_ms), error);
-  put(entry, 1, error ? none : ttft, error && ttft);
-  put(entry, 2, error ? none : record.cost_usd, error);
-  put(entry, 3, error ? none : as_number(record.input_tokens), error);
-  put(entry, 4, error ? none : as_number(record.output_tokens), error);
-  put(entry, 5, error ? 1.0 : 0.0, false);
+  put(0, at, error ? none : std::optional<double>(record.latency_ms), error);
+  put(1, at, error ? none : ttft, error && ttft);
+  put(2, at, error ? none : record.cost_usd, error);
+  put(3, at, error ? none : as_number(record.input_tokens), error);
+  put(4, at, error ? none : as_number(record.output_tokens), error);
+  put(5, at, error ? 1.0 : 0.0, false);
   bool counted = record.pass.has_value(), unknown = false;
   for (const ScoreRecord& score : record.scores) unknown = unknown || !score.error.empty();
-  if (counted) put(entry, 6, *record.pass ? 1.0 : 0.0, false);
-  else if (unknown) put(entry, 6, none, true);
-  for (size_t i = 0; i < steps_.size(); ++i) put_step(entry, i, record);
+  if (counted) put(6, at, *record.pass ? 1.0 : 0.0, false);
+  else if (unknown) put(6, at, none, true);
+  for (size_t i = 0; i < steps_.size(); ++i) put_step(at, i, record);
   for (const ScoreRecord& score : record.scores) {
     const auto column = index_.find(score.metric);
-    if (column != index_.end()) put(entry, column->second, score.value, !score.error.empty());
+    if (column != index_.end()) put(column->second, at, score.value, !score.error.empty());
   }
 }
 
 RunSeries SeriesAccumulator::finish() const {
+  std::vector<size_t> order(ordinals_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return ordinals_[a] < ordinals_[b]; });
   RunSeries series;
-  std::map<std::string, int64_t> cluster_ids;
-  std::vector<Column*> columns;
-  for (size_t c = 0; c < columns_.size(); ++c) {
-    Column& column = series.columns[columns_[c]];
-    column.lower_is_better = lower_is_better_[c];
-    column.is_rate = may_be_rate_[c];
-    columns.push_back(&column);
+  // Clusters are numbered by first appearance in dataset order, whatever order the cases came in.
+  std::unordered_map<int64_t, int64_t> renumbered;
+  for (const size_t row : order) {
+    series.case_ids.push_back(ids_[row]);
+    series.case_hashes.push_back(hashes_[row]);
+    if (!clusters_.empty()) series.clusters.push_back(renumbered.emplace(clusters_[row], static_cast<int64_t>(renumbered.size())).first->second);
   }
-  for (const auto& [ordinal, entry] : entries_) {
-    series.case_ids.push_back(entry.id);
-    series.case_hashes.push_back(entry.hash);
-    if (!cluster_field_.empty()) series.clusters.push_back(cluster_ids.emplace(entry.cluster, static_cast<int64_t>(cluster_ids.size())).first->second);
-    for (size_t f = 0; f < slice_fields_.size(); ++f) series.slices[slice_fields_[f]].push_back(entry.slices[f]);
-    for (size_t c = 0; c < columns.size(); ++c) {
-      const Cell& cell = entry.cells[c];
+  for (size_t f = 0; f < slice_fields_.size(); ++f) {
+    auto& values = series.slices[slice_fields_[f]];
+    for (const size_t row : order) values.push_back(slices_[f][row]);
+  }
+  for (const Cells& cells : columns_) {
+    Column& column = series.columns[cells.name];
+    column.lower_is_better = cells.lower_is_better;
+    column.is_rate = cells.may_be_rate;
+    bool any = false;
+    for (const size_t row : order) {
+      const Cell cell = row < cells.cells.size() ? cells.cells[row] : Cell{};
       std::optional<double> value;
       if (cell.present > 0) value = cell.sum / cell.present;
-      if (value && *value != 0 && *value != 1) columns[c]->is_rate = false;
-      columns[c]->push(value, cell.errors > 0 && cell.present == 0);
+      any = any || value.has_value();
+      if (value && *value != 0 && *value != 1) column.is_rate = false;
+      column.push(value, cell.errors > 0 && cell.present == 0);
     }
-  }
-  for (Column* column : columns) {
-    bool any = false;
-    for (const ValueState state : column->states) any = any || state == ValueState::kPresent;
-    if (!any) column->is_rate = false;
+    if (!any) column.is_rate = false;
   }
   return series;
 }

@@ -33,7 +33,7 @@ class Parser {
     LLMOPS_CHECK(parse_right_side(gate));
     LLMOPS_CHECK(parse_level(gate));
     skip_space();
-    if (at_ < text_.size()) return fail(fmt::format("unexpected '{}' after the gate", rest_word()), "", rest_word().size());
+    if (at_ < text_.size()) return fail(fmt::format("unexpected '{}' after the gate", rest_word()), rest_word() == "%" ? "write a share as a number, like 0.85" : "write one comparison per gate", rest_word().size());
     return gate;
   }
 
@@ -60,11 +60,11 @@ class Parser {
     skip_space();
     const size_t inner = at_;
     gate.name = take_name();
-    if (gate.name.empty()) return fail(fmt::format("'{}(' needs a metric's name", name));
+    if (gate.name.empty()) return fail(fmt::format("'{}(' needs a metric's name", name), fmt::format("write it like {}(latency_ms)", name));
     LLMOPS_CHECK(check_dots(gate.name, inner));
     LLMOPS_CHECK(parse_slice(gate));
     skip_space();
-    if (!take(')')) return fail("a ')' is missing");
+    if (!take(')')) return fail("a ')' is missing", "close the function with ')'");
     return {};
   }
 
@@ -99,7 +99,7 @@ class Parser {
     }
     if (at_ >= text_.size()) {
       at_ = start;
-      return fail("a quote is never closed");
+      return fail("a quote is never closed", "close it");
     }
     ++at_;
     return word;
@@ -126,7 +126,7 @@ class Parser {
     const size_t start = at_;
     const std::string_view word = take_while([](char c) { return c >= 'a' && c <= 'z'; });
     if (word.empty()) {
-      LLMOPS_ASSIGN(gate.number, take_number("the right side must be a number or 'baseline'"));
+      LLMOPS_ASSIGN(gate.number, take_number("the right side must be a number or 'baseline'", "write it like '>= 0.85' or '>= baseline - 0.02'"));
       return {};
     }
     if (word != "baseline") {
@@ -140,7 +140,7 @@ class Parser {
     if (sign != '+' && sign != '-' && sign != '*') return {};
     ++at_;
     skip_space();
-    LLMOPS_ASSIGN(gate.number, take_number(fmt::format("a number must follow 'baseline {}'", sign)));
+    LLMOPS_ASSIGN(gate.number, take_number(fmt::format("a number must follow 'baseline {}'", sign), fmt::format("write it like 'baseline {} {}'", sign, sign == '*' ? "1.1" : "0.02")));
     gate.term = sign == '*' ? Gate::BaselineTerm::kTimes : Gate::BaselineTerm::kPlus;
     if (sign == '-') gate.number = -gate.number;
     return {};
@@ -151,7 +151,7 @@ class Parser {
     if (!take('@')) return {};
     skip_space();
     const size_t start = at_;
-    LLMOPS_ASSIGN(const double percent, take_number("a percentage must follow '@'"));
+    LLMOPS_ASSIGN(const double percent, take_number("a percentage must follow '@'", "write a level like '@ 95%'"));
     const size_t length = at_ - start;
     skip_space();
     if (!take('%')) return fail("a '%' is missing after the level", fmt::format("write '@ {}%'", percent < 1 ? percent * 100 : percent));
@@ -163,16 +163,16 @@ class Parser {
     return {};
   }
 
-  Result<double> take_number(std::string otherwise) {
+  Result<double> take_number(std::string otherwise, std::string hint) {
     const std::string_view rest = text_.substr(at_);
     const size_t sign = rest.starts_with('-') || rest.starts_with('+') ? 1 : 0;
     // from_chars would take "inf" and "nan" too.
     const bool starts = sign < rest.size() && ((rest[sign] >= '0' && rest[sign] <= '9') || rest[sign] == '.');
     double value = 0;
     const auto parsed = std::from_chars(rest.data() + sign, rest.data() + rest.size(), value);
-    if (!starts || parsed.ec == std::errc::invalid_argument) return fail(std::move(otherwise));
+    if (!starts || parsed.ec == std::errc::invalid_argument) return fail(std::move(otherwise), std::move(hint));
     const auto length = static_cast<size_t>(parsed.ptr - rest.data());
-    if (parsed.ec != std::errc() || !std::isfinite(value)) return fail(fmt::format("number '{}' is out of range", rest.substr(0, length)), "", length);
+    if (parsed.ec != std::errc() || !std::isfinite(value)) return fail(fmt::format("number '{}' is out of range", rest.substr(0, length)), "write a smaller number", length);
     at_ += length;
     return rest[0] == '-' ? -value : value;
   }
@@ -180,7 +180,7 @@ class Parser {
   Status check_dots(std::string_view name, size_t start) {
     if (!name.starts_with('.') && !name.ends_with('.') && name.find("..") == std::string_view::npos) return {};
     at_ = start;
-    return fail(fmt::format("malformed name '{}'", name), "", name.size());
+    return fail(fmt::format("malformed name '{}'", name), "put one dot between the parts of a name, like steps.answer.latency_ms", name.size());
   }
 
   std::string_view take_name() { return take_while([this](char c) { return is_name_byte(c) || (c == '-' && inside_name()); }); }
@@ -246,7 +246,9 @@ Status check_gate_name(const Gate& gate, const std::vector<std::string>& metrics
   const size_t open = gate.function == GateFunction::kNone ? 0 : gate.text.find('(') + 1;
   if (const size_t offset = gate.text.find(gate.name, open); where.column > 0 && offset != std::string::npos) where.column += static_cast<int>(offset);
   where.length = std::max(1, static_cast<int>(gate.name.size()));
-  return Error(ErrorCode::kConfig, fmt::format("unknown name '{}'", gate.name), did_you_mean(gate.name, known)).at(std::move(where));
+  std::string hint = did_you_mean(gate.name, known);
+  if (hint.empty()) hint = "name a metric of the suite, or a measured value like latency_ms, cost_usd or error_rate";
+  return Error(ErrorCode::kConfig, fmt::format("unknown name '{}'", gate.name), std::move(hint)).at(std::move(where));
 }
 
 }  // namespace llmops

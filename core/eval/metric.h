@@ -19,7 +19,7 @@ enum class MetricDirection { kHigher, kLower };
 
 struct MetricParameter {
   const char* name;
-  const char* type;         // "text", "number", "list of text", "bool", "file", "any"
+  const char* type;         // "text", "number", "number or text", "text or list", "list", "list of text", "bool", "file", "any"
   bool required;
   const char* default_text; // shown in help; "" for required ones
   const char* help;

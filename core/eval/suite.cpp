@@ -9,6 +9,8 @@
 namespace llmops {
 namespace {
 
+std::string or_else(std::string hint, const char* otherwise) { return hint.empty() ? otherwise : std::move(hint); }
+
 Result<YamlDocument> read_document(const SuiteSource& source) {
   auto bytes = read_file(source.file, uint64_t{4} << 20);
   if (!bytes) {
@@ -20,6 +22,9 @@ Result<YamlDocument> read_document(const SuiteSource& source) {
   return document;
 }
 
+constexpr const char* kHeadHint = "begin with `llmops: eval/v1`";
+constexpr const char* kChainHint = "name the chain's file: chain: NAME.chain.yaml";
+
 class SuiteLoader {
  public:
   SuiteLoader(const SuiteSource& source, const YamlDocument& document, const Chain& chain, Suite& suite)
@@ -27,10 +32,11 @@ class SuiteLoader {
 
   Status load() {
     LLMOPS_ASSIGN(YamlReader top, YamlReader::open(document_, "", "the suite"));
-    LLMOPS_ASSIGN(const std::string schema, top.text("llmops"));
+    LLMOPS_ASSIGN(const std::string schema, top.text("llmops", kHeadHint));
     if (schema != "eval/v1") return document_.error_at("/llmops", fmt::format("'{}' is not a suite", schema), "write `llmops: eval/v1`");
-    LLMOPS_ASSIGN(suite_.chain_path, top.text("chain"));
-    LLMOPS_ASSIGN(const auto description, top.optional_text("description"));
+    LLMOPS_CHECK(top.expect_only({"llmops", "chain", "description", "dataset", "inputs", "repeat", "metrics", "gates"}));
+    LLMOPS_ASSIGN(suite_.chain_path, top.text("chain", kChainHint));
+    LLMOPS_ASSIGN(const auto description, top.optional_text("description", EmptyText::kAllowed));
     static_cast<void>(description);
     LLMOPS_CHECK(load_dataset(top));
     LLMOPS_CHECK(load_inputs(top));
@@ -65,7 +71,7 @@ class SuiteLoader {
     LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, "/dataset", "dataset"));
     if (reader.find("traces") != nullptr) return document_.error_at_key("/dataset/traces", "evaluation of recorded traces is not in this version of llmops", "see ROADMAP.md");
     DatasetSpec& dataset = suite_.dataset;
-    LLMOPS_ASSIGN(dataset.path, reader.text("path"));
+    LLMOPS_ASSIGN(dataset.path, reader.text("path", "name the file of rows, like path: data/eval.jsonl"));
     LLMOPS_ASSIGN(const auto format, reader.optional_text("format"));
     if (format) {
       auto parsed = parse_dataset_format(*format);
@@ -100,12 +106,12 @@ class SuiteLoader {
 
   Status load_inputs(YamlReader& top) {
     const Json* inputs = top.find("inputs");
-    if (inputs != nullptr && !inputs->is_object()) return error_at("/inputs", "'inputs' must be a mapping");
+    if (inputs != nullptr && !inputs->is_object()) return error_at("/inputs", "'inputs' must be a mapping", "write inputs: {question: \"{{ case.question }}\"}");
     if (inputs != nullptr) {
       for (const auto& [name, value] : inputs->items()) {
         const std::string pointer = json_pointer_append("/inputs", name);
         if (std::find(chain_.inputs.begin(), chain_.inputs.end(), name) == chain_.inputs.end()) {
-          return document_.error_at_key(pointer, fmt::format("chain '{}' has no input '{}'", chain_.name, name), did_you_mean(name, chain_.inputs));
+          return document_.error_at_key(pointer, fmt::format("chain '{}' has no input '{}'", chain_.name, name), or_else(did_you_mean(name, chain_.inputs), "add it to the `inputs` of the chain, or remove it here"));
         }
         if (!value.is_string()) return error_at(pointer, fmt::format("input '{}' must be text", name), "put it in quotes");
         LLMOPS_ASSIGN(Template made, template_at(pointer, value.get<std::string>()));
@@ -127,7 +133,7 @@ class SuiteLoader {
   Status load_metrics(YamlReader& top) {
     const Json* metrics = top.find("metrics");
     if (metrics == nullptr) return {};
-    if (!metrics->is_array()) return error_at("/metrics", "'metrics' must be a list");
+    if (!metrics->is_array()) return error_at("/metrics", "'metrics' must be a list", "write metrics: [{name: correct, type: equals, expected: \"{{ case.answer }}\"}]");
     for (size_t i = 0; i < metrics->size(); ++i) LLMOPS_CHECK(load_metric(json_pointer_append("/metrics", i), i));
     return {};
   }
@@ -135,10 +141,10 @@ class SuiteLoader {
   Status load_metric(const std::string& pointer, size_t index) {
     LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("metric {}", index + 1)));
     MetricSpec spec;
-    LLMOPS_ASSIGN(spec.name, reader.text("name"));
+    LLMOPS_ASSIGN(spec.name, reader.text("name", "name the metric with lower-case letters, digits and '_'"));
     spec.place = document_.place_of(reader.pointer_of("name"));
     LLMOPS_CHECK(check_metric_name(spec.name, reader.pointer_of("name")));
-    LLMOPS_ASSIGN(const std::string type, reader.text("type"));
+    LLMOPS_ASSIGN(const std::string type, reader.text("type", "see `llmops eval metrics` for the types"));
     spec.kind = find_metric_kind(type);
     if (spec.kind == nullptr) {
       const std::string hint = did_you_mean(type, metric_type_names());
@@ -179,7 +185,7 @@ class SuiteLoader {
       const std::string rest = spec.target.substr(6);
       const size_t dot = rest.find('.');
       spec.step = rest.substr(0, dot);
-      if (chain_.find_step(spec.step) == nullptr) return error_at(pointer, fmt::format("unknown step '{}'", spec.step), did_you_mean(spec.step, ids));
+      if (chain_.find_step(spec.step) == nullptr) return error_at(pointer, fmt::format("unknown step '{}'", spec.step), or_else(did_you_mean(spec.step, ids), "name a step of the chain"));
       spec.component = spec.step;
       if (dot == std::string::npos && !spec.kind->reads_measured) spec.target += ".output";
       constexpr std::string_view kSpans = "spans.";
@@ -214,6 +220,26 @@ class SuiteLoader {
     return error_at(pointer, fmt::format("'{}' is not a condition", text), "write it like \">= 0.5\"");
   }
 
+  // A text may be a template, whose value has its type per case only.
+  Status check_parameter_type(const MetricParameter& parameter, const Json& value, const std::string& pointer) {
+    struct Row { std::string_view type; const char* wanted; bool fits; const char* hint; };
+    const bool is_text = value.is_string(), is_scalar = value.is_primitive() && !value.is_null(), is_empty = value == "" || (value.is_array() && value.empty());
+    const bool holds_texts = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_primitive() && !item.is_null(); });
+    const Row rows[] = {{"text", "text", is_text && !is_empty, "write a text in quotes"},
+                        {"number", "a number", value.is_number() || (is_text && !is_empty), "write a number"},
+                        {"number or text", "a number or text", value.is_number() || (is_text && !is_empty), "write a number, or a template that gives one"},
+                        {"list", "a list", (value.is_array() || is_text) && !is_empty, "write a list: [a, b]"},
+                        {"list of text", "a list of texts", value.is_array(), "write a list of texts: [a, b]"},
+                        {"text or list", "text or a list of texts", is_scalar || (holds_texts && !is_empty), "write a text, or a list of texts"},
+                        {"bool", "true or false", value.is_boolean() || (is_text && !is_empty), "write true or false"},
+                        {"file", "the name of a file or a schema", (is_text && !is_empty) || value.is_object(), "name a file of the project"}};
+    for (const Row& row : rows) {
+      if (row.type != parameter.type || row.fits) continue;
+      return error_at(pointer, fmt::format("'{}' must be {}, not {}", parameter.name, row.wanted, is_empty ? "empty" : json_type_words(value)), row.hint);
+    }
+    return {};
+  }
+
   Status load_parameters(MetricSpec& spec, YamlReader& reader) {
     for (const MetricParameter& parameter : spec.kind->parameters) {
       const Json* value = reader.find(parameter.name);
@@ -222,6 +248,7 @@ class SuiteLoader {
         continue;
       }
       const std::string pointer = reader.pointer_of(parameter.name);
+      LLMOPS_CHECK(check_parameter_type(parameter, *value, pointer));
       if (value->is_string() && std::string_view(parameter.type) != "file") {
         LLMOPS_ASSIGN(Template made, template_at(pointer, value->get<std::string>()));
         if (!made.is_literal()) {
@@ -256,7 +283,7 @@ class SuiteLoader {
   Status load_gates(YamlReader& top) {
     const Json* gates = top.find("gates");
     if (gates == nullptr) return {};
-    if (!gates->is_array()) return error_at("/gates", "'gates' must be a list of texts");
+    if (!gates->is_array()) return error_at("/gates", "'gates' must be a list of texts", "write gates: [\"correct >= 0.85\"]");
     std::vector<std::string> metrics, steps;
     for (const MetricSpec& metric : suite_.metrics) metrics.push_back(metric.name);
     for (const StepSpec& step : chain_.steps) steps.push_back(step.id);
@@ -284,9 +311,9 @@ class SuiteLoader {
 Result<std::string> read_suite_chain(const SuiteSource& source) {
   LLMOPS_ASSIGN(const YamlDocument document, read_document(source));
   LLMOPS_ASSIGN(YamlReader top, YamlReader::open(document, "", "the suite"));
-  LLMOPS_ASSIGN(const std::string schema, top.text("llmops"));
+  LLMOPS_ASSIGN(const std::string schema, top.text("llmops", kHeadHint));
   if (schema != "eval/v1") return document.error_at("/llmops", fmt::format("'{}' is not a suite", schema), "write `llmops: eval/v1`");
-  LLMOPS_ASSIGN(const std::string chain, top.text("chain"));
+  LLMOPS_ASSIGN(const std::string chain, top.text("chain", kChainHint));
   auto resolved = resolve_inside(source.root, source.file.parent_path(), chain);
   if (!resolved) return std::move(resolved.error()).at(document.place_of("/chain"));
   std::error_code ignored;

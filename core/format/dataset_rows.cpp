@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kLargestJsonBytes = size_t{1} << 30;
 constexpr size_t kLargestYamlBytes = size_t{4} << 20;
 
+constexpr const char* kWriteObject = "write every row as an object of columns, like {\"question\": \"...\"}";
+
 const char* type_word(const Json& value) {
   if (value.is_null()) return "null";
   if (value.is_boolean()) return "a bool";
@@ -42,7 +44,7 @@ class JsonlReader : public RowReader {
       return error;
     }
     row.value = *std::move(value);
-    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object");
+    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object", kWriteObject);
     return true;
   }
 
@@ -109,7 +111,7 @@ Error no_rows_error(const std::string& name) {
   SourcePlace place;
   place.file = name;
   place.line = 1;
-  return Error(ErrorCode::kData, "'" + name + "' is neither a list of rows nor an object with one list").at(std::move(place));
+  return Error(ErrorCode::kData, "'" + name + "' is neither a list of rows nor an object with one list", "write a list of objects: [{...}, {...}]").at(std::move(place));
 }
 
 class JsonReader : public RowReader {
@@ -122,7 +124,7 @@ class JsonReader : public RowReader {
     if (index_ >= rows_->size()) return false;
     row.line = lines_->next();
     row.value = std::move((*rows_)[index_++]);
-    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object");
+    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object", kWriteObject);
     return true;
   }
   Status load() {
@@ -153,7 +155,7 @@ class YamlReader : public RowReader {
     if (index_ >= rows_->size()) return false;
     row.line = document_.place_of(json_pointer_append(pointer_, index_)).line;
     row.value = std::move((*rows_)[index_++]);
-    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object");
+    if (!row.value.is_object()) return row_error(row, std::string("is ") + type_word(row.value) + ", not an object", kWriteObject);
     return true;
   }
   Status load() {
@@ -223,12 +225,12 @@ Result<bool> RowReader::next(DatasetRow& row) {
   return more;
 }
 
-Error RowReader::row_error(const DatasetRow& row, std::string_view what, int line, int column) const {
+Error RowReader::row_error(const DatasetRow& row, std::string_view what, std::string hint, int line, int column) const {
   SourcePlace place;
   place.file = name_;
   place.line = line > 0 ? line : row.line;
   place.column = column;
-  return Error(ErrorCode::kData, "row " + std::to_string(row.number) + " " + std::string(what)).at(std::move(place));
+  return Error(ErrorCode::kData, "row " + std::to_string(row.number) + " " + std::string(what), std::move(hint)).at(std::move(place));
 }
 
 Result<std::unique_ptr<DatasetReader>> open_dataset(const std::filesystem::path& path, std::string shown_name, DatasetFormat format) {

@@ -65,7 +65,7 @@ class GzipSource : public ByteSource {
       input_.remove_prefix(input_.size() - stream_.avail_in);
       inside_ = status != Z_STREAM_END;
       if (status == Z_STREAM_END) inflateReset(&stream_);
-      else if (status != Z_OK && status != Z_BUF_ERROR) return Error(ErrorCode::kData, "the gzip data of '" + name_ + "' is damaged");
+      else if (status != Z_OK && status != Z_BUF_ERROR) return Error(ErrorCode::kData, "the gzip data of '" + name_ + "' is damaged", "copy the file again");
     }
     return std::string_view(reinterpret_cast<const char*>(block_.data()), block_.size() - stream_.avail_out);
   }
@@ -97,7 +97,7 @@ class ZstdSource : public ByteSource {
       }
       ZSTD_inBuffer in{input_.data(), input_.size(), 0};
       const size_t status = ZSTD_decompressStream(stream_.get(), &out, &in);
-      if (ZSTD_isError(status)) return Error(ErrorCode::kData, "the zstd data of '" + name_ + "' is damaged: " + ZSTD_getErrorName(status));
+      if (ZSTD_isError(status)) return Error(ErrorCode::kData, "the zstd data of '" + name_ + "' is damaged: " + ZSTD_getErrorName(status), "copy the file again");
       input_.remove_prefix(in.pos);
       inside_ = status != 0;
       pending_ = out.pos == out.size && inside_;
@@ -114,10 +114,10 @@ class ZstdSource : public ByteSource {
   bool inside_ = true, pending_ = false;
 };
 
-// Leaves out a byte order mark at the start.
+// Leaves out a byte order mark at the start, and refuses texts that are not bytes of UTF-8 from their first character on.
 class MarkSkipper : public ByteSource {
  public:
-  explicit MarkSkipper(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
+  MarkSkipper(std::unique_ptr<ByteSource> source, std::string name) : source_(std::move(source)), name_(std::move(name)) {}
   Result<std::string_view> next_block() override {
     if (started_) return source_->next_block();
     started_ = true;
@@ -127,6 +127,9 @@ class MarkSkipper : public ByteSource {
       head_ += block;
     }
     std::string_view view = head_;
+    if (view.starts_with("\xFF\xFE") || view.starts_with("\xFE\xFF")) {
+      return Error(ErrorCode::kData, "'" + name_ + "' is UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW").at({name_, 1, 1, 1, {}});
+    }
     if (view.starts_with("\xEF\xBB\xBF")) view.remove_prefix(3);
     if (view.empty()) return source_->next_block();
     return view;
@@ -134,6 +137,7 @@ class MarkSkipper : public ByteSource {
 
  private:
   std::unique_ptr<ByteSource> source_;
+  std::string name_;
   std::string head_;
   bool started_ = false;
 };
@@ -145,7 +149,7 @@ bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '
 Result<std::unique_ptr<ByteSource>> open_byte_source(const std::filesystem::path& path, const std::string& shown_name) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    if (errno == ENOENT) return Error(ErrorCode::kNotFound, "dataset '" + shown_name + "' does not exist");
+    if (errno == ENOENT) return Error(ErrorCode::kNotFound, "dataset '" + shown_name + "' does not exist", "check the path");
     return io_error("read", path, errno);
   }
   // Pipes cannot be sought, so the magic number is peeked from the first block.
@@ -154,10 +158,10 @@ Result<std::unique_ptr<ByteSource>> open_byte_source(const std::filesystem::path
   std::unique_ptr<ByteSource> source;
   if (start.starts_with("\x1F\x8B")) source = std::make_unique<GzipSource>(std::move(peeked), shown_name);
   else if (start.starts_with("\x28\xB5\x2F\xFD")) source = std::make_unique<ZstdSource>(std::move(peeked), shown_name);
-  else if (path.extension() == ".gz") return Error(ErrorCode::kData, "'" + shown_name + "' is not gzip data");
-  else if (path.extension() == ".zst") return Error(ErrorCode::kData, "'" + shown_name + "' is not zstd data");
+  else if (path.extension() == ".gz") return Error(ErrorCode::kData, "'" + shown_name + "' is not gzip data", "remove .gz from the name, or compress the file");
+  else if (path.extension() == ".zst") return Error(ErrorCode::kData, "'" + shown_name + "' is not zstd data", "remove .zst from the name, or compress the file");
   else source = std::move(peeked);
-  return std::unique_ptr<ByteSource>(std::make_unique<MarkSkipper>(std::move(source)));
+  return std::unique_ptr<ByteSource>(std::make_unique<MarkSkipper>(std::move(source), shown_name));
 }
 
 Result<std::string_view> PeekedSource::peek() {
@@ -215,7 +219,7 @@ Result<bool> LineReader::next(std::string_view& line) {
     carrying = true;
     rest_.remove_prefix(newline == nullptr ? length : length + 1);
     if (carried_.size() > kLongestRowBytes) {
-      return Error(ErrorCode::kData, "line " + std::to_string(line_number_ + 1) + " is longer than " + std::to_string(kLongestRowBytes >> 20) + " MiB");
+      return Error(ErrorCode::kData, "line " + std::to_string(line_number_ + 1) + " is longer than " + std::to_string(kLongestRowBytes >> 20) + " MiB", "write one row per line");
     }
     if (newline != nullptr) break;
   }

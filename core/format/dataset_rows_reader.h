@@ -20,7 +20,7 @@ class RowReader : public DatasetReader {
   // Fills value and line; the number is set. False: the end.
   virtual Result<bool> read_row(DatasetRow& row) = 0;
   // "row 3 WHAT" at the row's line, or at line:column.
-  Error row_error(const DatasetRow& row, std::string_view what, int line = 0, int column = 0) const;
+  Error row_error(const DatasetRow& row, std::string_view what, std::string hint, int line = 0, int column = 0) const;
   const std::string& name() const { return name_; }
 
  private:

@@ -11,21 +11,28 @@
 namespace llmops {
 namespace {
 
+constexpr const char* kSaveAsUtf8 = "save the file as UTF-8";
+constexpr const char* kConvert = "convert it to UTF-8 text, for example: iconv -f UTF-16 -t UTF-8 OLD > NEW";
+constexpr const char* kLargeElsewhere = "close an open quote, or keep large texts in files of their own";
+
 std::string counted(size_t count, std::string_view noun) { return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }
 
-// A record of fields with the line that each starts on.
+struct Position { int line = 0, column = 0; };
+
+// A record of fields with the place that each starts at.
 struct Record {
   std::vector<std::string> fields;
-  std::vector<int> lines;
+  std::vector<Position> starts;
   size_t size = 0;  // fields in use; the strings are kept for the next row
   int line = 0;
+  Position end;     // behind the last field
   bool blank = false;
 
   void clear() { size = 0; blank = false; }
-  std::string& add(int at_line) {
-    if (size == fields.size()) { fields.emplace_back(); lines.push_back(0); }
+  std::string& add(Position at) {
+    if (size == fields.size()) { fields.emplace_back(); starts.emplace_back(); }
     fields[size].clear();
-    lines[size] = at_line;
+    starts[size] = at;
     return fields[size++];
   }
 };
@@ -38,18 +45,20 @@ class TableReader : public RowReader {
   // Reads one record; false at the end. `row` gives the number for errors.
   virtual Result<bool> read_record(Record& record, const DatasetRow& row) = 0;
   virtual const char* format_word() const = 0;
+  // What to do about a row of more fields than the header.
+  virtual const char* surplus_hint() const = 0;
 
-  Error place_error(std::string message, int line, int column = 0) const {
+  Error place_error(std::string message, std::string hint, int line, int column) const {
     SourcePlace place;
     place.file = name();
     place.line = line;
     place.column = column;
-    return Error(ErrorCode::kData, std::move(message)).at(std::move(place));
+    return Error(ErrorCode::kData, std::move(message), std::move(hint)).at(std::move(place));
   }
 
   // "row 3 WHAT", or "the header WHAT" while the header is read.
-  Error record_error(const DatasetRow& row, std::string_view what, int line, int column = 0) const {
-    return has_header_ ? row_error(row, what, line, column) : place_error("the header " + std::string(what), line, column);
+  Error record_error(const DatasetRow& row, std::string_view what, std::string hint, int line, int column) const {
+    return has_header_ ? row_error(row, what, std::move(hint), line, column) : place_error("the header " + std::string(what), std::move(hint), line, column);
   }
 
  private:
@@ -59,7 +68,10 @@ class TableReader : public RowReader {
     if (!more) return false;
     row.line = record_.line;
     if (record_.size != header_.size()) {
-      return row_error(row, fmt::format("has {}, the header has {}", counted(record_.size, "field"), header_.size()));
+      const bool surplus = record_.size > header_.size();
+      const Position at = surplus ? record_.starts[header_.size()] : record_.end;
+      return row_error(row, fmt::format("has {}, the header has {}", counted(record_.size, "field"), header_.size()),
+                       surplus ? surplus_hint() : "write all fields, empty ones too", at.line, at.column);
     }
     row.value = Json::object();
     auto& object = row.value.get_ref<Json::object_t&>();
@@ -77,19 +89,18 @@ class TableReader : public RowReader {
     const int blank_line = record_.line;
     while (more && record_.blank) { LLMOPS_ASSIGN(more, read_record(record_, row)); }
     if (!more) return false;
-    Error error = row_error(row, "is blank", blank_line);
-    error.hint = "remove the empty line";
-    return error;
+    return row_error(row, "is blank", "remove the empty line", blank_line, 1);
   }
 
   Status read_header(const DatasetRow& row) {
     LLMOPS_ASSIGN(const bool more, read_record(record_, row));
-    if (!more) return place_error(fmt::format("'{}' is empty: a {} file starts with a header", name(), format_word()), 1);
+    if (!more) return place_error(fmt::format("'{}' is empty: a {} file starts with a header", name(), format_word()), "write the names of the columns into the first line", 1, 1);
     std::set<std::string> seen;
     for (size_t i = 0; i < record_.size; ++i) {
       const std::string& column = record_.fields[i];
-      if (column.empty()) return place_error(fmt::format("column {} of the header has no name", i + 1), record_.lines[i]);
-      if (!seen.insert(column).second) return place_error(fmt::format("the header names '{}' twice", column), record_.lines[i]);
+      const Position at = record_.starts[i];
+      if (column.empty()) return place_error(fmt::format("column {} of the header has no name", i + 1), "name the column, or remove it", at.line, at.column);
+      if (!seen.insert(column).second) return place_error(fmt::format("the header names '{}' twice", column), "rename one of the two", at.line, at.column);
       header_.push_back(column);
     }
     has_header_ = true;
@@ -107,6 +118,7 @@ class CsvReader : public TableReader {
 
  private:
   const char* format_word() const override { return "CSV"; }
+  const char* surplus_hint() const override { return "put a field that holds a comma in quotes"; }
 
   Result<bool> read_record(Record& record, const DatasetRow& row) override {
     record.clear();
@@ -114,19 +126,30 @@ class CsvReader : public TableReader {
     if (!more()) return finish(false);
     record.blank = *at_ == '\n' || *at_ == '\r';
     while (true) {
-      std::string& field = record.add(line_);
+      const Position start{line_, column()};
+      std::string& field = record.add(start);
       const bool quoted = more() && *at_ == '"';
       LLMOPS_CHECK(quoted ? read_quoted(field, record, row) : read_plain(field, row, record));
-      if (const size_t bad = first_invalid_utf8(field); bad != std::string_view::npos) {
-        const auto newlines = std::count(field.begin(), field.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-        return record_error(row, "is not valid UTF-8", record.lines[record.size - 1] + static_cast<int>(newlines));
-      }
+      if (const size_t bad = first_invalid_utf8(field); bad != std::string_view::npos) return byte_error(row, "is not valid UTF-8", kSaveAsUtf8, field, bad, start, quoted);
+      if (const size_t nul = field.find('\0'); nul != std::string::npos) return byte_error(row, "holds a NUL byte", kConvert, field, nul, start, quoted);
+      record.end = {line_, column()};
       if (!more()) return finish(true);
       const char after = *at_;
       if (after == ',') { ++at_; continue; }
       LLMOPS_CHECK(end_line(row));
       return finish(true);
     }
+  }
+
+  // At a byte of a field that begins at `start`.
+  Error byte_error(const DatasetRow& row, std::string_view what, const char* hint, std::string_view field, size_t offset, Position start, bool quoted) const {
+    const std::string_view before = field.substr(0, offset);
+    const auto newlines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+    const size_t newline = before.rfind('\n');
+    const size_t line_from = newline == std::string_view::npos ? 0 : newline + 1;
+    // Every quote in the value was written twice.
+    const auto written = static_cast<int>(offset - line_from + static_cast<size_t>(std::count(before.begin() + static_cast<std::ptrdiff_t>(line_from), before.end(), '"')));
+    return record_error(row, what, hint, start.line + newlines, newlines > 0 ? written + 1 : start.column + (quoted ? 1 : 0) + written);
   }
 
   // An unquoted field: everything up to a comma or the end of the line.
@@ -136,7 +159,7 @@ class CsvReader : public TableReader {
       field.append(at_, stop);
       at_ = stop;
       if (stop != end_) {
-        if (*stop == '"') return with_hint(record_error(row, "has a quote inside an unquoted field", line_, column()), "quote the field and double the quote");
+        if (*stop == '"') return record_error(row, "has a quote inside an unquoted field", "quote the field and double the quote", line_, column());
         return {};
       }
       LLMOPS_CHECK(check_length(field, row, record));
@@ -160,9 +183,9 @@ class CsvReader : public TableReader {
       if (!more()) return {};
       if (*at_ == '"') { field += '"'; ++at_; continue; }
       if (*at_ == ',' || *at_ == '\n' || *at_ == '\r') return {};
-      return with_hint(record_error(row, "has text after a closing quote", line_, column()), "double a quote that belongs to the field");
+      return record_error(row, "has text after a closing quote", "double a quote that belongs to the field", line_, column());
     }
-    return record_error(row, "has a quote that is never closed", open_line, open_column);
+    return record_error(row, "has a quote that is never closed", "close it, or double a quote that belongs to the field", open_line, open_column);
   }
 
   Status end_line(const DatasetRow& row) {
@@ -171,7 +194,7 @@ class CsvReader : public TableReader {
       ++at_;
       if (!more() || *at_ != '\n') {
         if (failure_) return {};
-        return with_hint(record_error(row, "has a carriage return without a line feed", line_, at_column), "quote the field, or end lines with LF or CRLF");
+        return record_error(row, "has a carriage return without a line feed", "quote the field, or end lines with LF or CRLF", line_, at_column);
       }
     }
     count_lines(at_, at_ + 1);
@@ -179,10 +202,9 @@ class CsvReader : public TableReader {
     return {};
   }
 
-  static Error with_hint(Error error, const char* hint) { error.hint = hint; return error; }
   Status check_length(const std::string& field, const DatasetRow& row, const Record& record) const {
     if (field.size() <= kLongestRowBytes) return {};
-    return record_error(row, fmt::format("has a field longer than {} MiB", kLongestRowBytes >> 20), record.line);
+    return record_error(row, fmt::format("has a field longer than {} MiB", kLongestRowBytes >> 20), kLargeElsewhere, record.line, 1);
   }
 
   int column() const { return static_cast<int>(base_ + (at_ - begin_) - line_start_) + 1; }
@@ -225,6 +247,7 @@ class TsvReader : public TableReader {
 
  private:
   const char* format_word() const override { return "TSV"; }
+  const char* surplus_hint() const override { return "write a tab that belongs to a field as '\\t'"; }
 
   Result<bool> read_record(Record& record, const DatasetRow& row) override {
     record.clear();
@@ -235,17 +258,17 @@ class TsvReader : public TableReader {
     record.line = lines_.line_number();
     record.blank = line.empty();
     if (const size_t bad = first_invalid_utf8(line); bad != std::string_view::npos) {
-      return record_error(row, "is not valid UTF-8", record.line, static_cast<int>(bad) + 1);
+      return record_error(row, "is not valid UTF-8", kSaveAsUtf8, record.line, static_cast<int>(bad) + 1);
     }
-    std::string* field = &record.add(record.line);
+    if (const size_t nul = line.find('\0'); nul != std::string_view::npos) return record_error(row, "holds a NUL byte", kConvert, record.line, static_cast<int>(nul) + 1);
+    record.end = {record.line, static_cast<int>(line.size()) + 1};
+    std::string* field = &record.add({record.line, 1});
     for (size_t i = 0; i < line.size(); ++i) {
-      if (line[i] == '\t') { field = &record.add(record.line); continue; }
+      if (line[i] == '\t') { field = &record.add({record.line, static_cast<int>(i) + 2}); continue; }
       if (line[i] != '\\') { *field += line[i]; continue; }
       const std::optional<char> meant = unescaped(i + 1 < line.size() ? line[i + 1] : '\0');
       if (!meant) {
-        Error error = record_error(row, fmt::format("has an unknown escape '{}'", line.substr(i, 2)), record.line, static_cast<int>(i) + 1);
-        error.hint = "write a backslash as '\\\\'";
-        return error;
+        return record_error(row, fmt::format("has an unknown escape '{}'", line.substr(i, 2)), "write a backslash as '\\\\'", record.line, static_cast<int>(i) + 1);
       }
       *field += *meant;
       ++i;

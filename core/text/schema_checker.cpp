@@ -1,5 +1,6 @@
 // JSON Schema draft 7 (https://json-schema.org/draft-07) by valijson. The library reports sentences; people and tests want
-// the place and the keyword, so its sentences are mapped back.
+// the place and the keyword, so its sentences are mapped back. Its std::regex takes about 300 bytes of stack per byte of text
+// and operator of the pattern (measured with libstdc++ 12), and exponential time for some; so patterns go to RE2 where they can.
 #define VALIJSON_USE_EXCEPTIONS 1
 #include "core/text/schema_checker.h"
 
@@ -8,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <deque>
 #include <exception>
+#include <re2/re2.h>
 #include <regex>
 #include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
@@ -18,15 +21,48 @@
 #include <valijson/validator.hpp>
 
 #include "core/base/yaml_reader.h"
+#include "core/text/schema_pattern.h"
 
 namespace llmops {
 
 struct SchemaChecker::State {
+  std::deque<re2::RE2> patterns;   // before the schema, whose constraints point to them
   valijson::Schema schema;
-  bool matches_text = false;
+  bool needs_std_regex = false;
 };
 
 namespace {
+
+// Stands for `pattern` where RE2 matches it: its value is an index of State::patterns.
+constexpr const char* kLinearPattern = "llmops:pattern";
+
+// Owns nothing: the library frees constraints without destroying them.
+class LinearPattern : public valijson::constraints::PolyConstraint {
+ public:
+  explicit LinearPattern(const re2::RE2* pattern) : pattern_(pattern) {}
+  bool validate(const valijson::adapters::Adapter& target, const std::vector<std::string>& context, valijson::ValidationResults* results) const override {
+    if (!target.isString() || re2::RE2::PartialMatch(target.asString(), *pattern_)) return true;
+    if (results != nullptr) results->pushError(context, "Failed to match regex specified by 'pattern' constraint.");
+    return false;
+  }
+
+ private:
+  valijson::constraints::Constraint* cloneInto(void* place) const override { return new (place) LinearPattern(pattern_); }
+  size_t sizeOf() const override { return sizeof(LinearPattern); }
+
+  const re2::RE2* pattern_;
+};
+
+class LinearPatternBuilder : public valijson::ConstraintBuilder {
+ public:
+  explicit LinearPatternBuilder(const std::deque<re2::RE2>& patterns) : patterns_(patterns) {}
+  valijson::constraints::Constraint* make(const valijson::adapters::Adapter& index) const override {
+    return new LinearPattern(&patterns_.at(static_cast<size_t>(index.asInteger())));
+  }
+
+ private:
+  const std::deque<re2::RE2>& patterns_;
+};
 
 struct Sentence { const char* part; const char* keyword; };
 // The first part that occurs in the library's sentence names the keyword. Wrappers ("failed to validate item") are absent:
@@ -136,7 +172,7 @@ Status repair_multiples(nlohmann::json& schema) {
   for (auto& member : schema.items()) {
     if (schema.is_object() && member.key() == "multipleOf" && member.value().is_number()) {
       const double divisor = member.value().get<double>();
-      if (divisor <= 0) return Error(ErrorCode::kConfig, "'multipleOf' must be greater than 0");
+      if (divisor <= 0) return Error(ErrorCode::kConfig, "'multipleOf' must be greater than 0", "write a number above 0");
       member.value() = divisor;
     }
     LLMOPS_CHECK(repair_multiples(member.value()));
@@ -144,29 +180,52 @@ Status repair_multiples(nlohmann::json& schema) {
   return {};
 }
 
-// Refuses patterns that do not compile now rather than at the first case, and tells whether texts are matched at all.
-Status check_patterns(const Json& schema, bool& matches_text) {
-  const auto try_pattern = [&](const std::string& pattern) -> Status {
-    matches_text = true;
-    try {
-      const std::regex compiled(pattern);
-    } catch (const std::regex_error&) {
-      return Error(ErrorCode::kConfig, fmt::format("pattern {} does not compile", dump_json(Json(pattern))));
-    }
-    return {};
-  };
+// Refuses patterns that do not compile now rather than at the first case, and finds whether any of them is left to std::regex.
+Status try_pattern(const std::string& pattern) {
+  try {
+    const std::regex compiled(pattern);
+  } catch (const std::regex_error&) {
+    return Error(ErrorCode::kConfig, fmt::format("pattern {} does not compile", dump_json(Json(pattern))), "write an ECMAScript regular expression, and double its backslashes in JSON");
+  }
+  return {};
+}
+
+// Hands patterns over to RE2 where it reads them alike. Data inside of a schema is not touched.
+Status replace_patterns(nlohmann::json& schema, std::deque<re2::RE2>& patterns, bool& needs_std_regex) {
+  if (!schema.is_structured()) return {};
   if (schema.is_object()) {
-    for (const auto& member : schema.items()) {
-      if (member.key() == "pattern" && member.value().is_string()) LLMOPS_CHECK(try_pattern(member.value().get<std::string>()));
-      if (member.key() == "format" && member.value().is_string()) matches_text = true;
-      if (member.key() == "patternProperties" && member.value().is_object()) {
-        for (const auto& pattern : member.value().items()) LLMOPS_CHECK(try_pattern(pattern.key()));
+    if (const auto found = schema.find("pattern"); found != schema.end() && found->is_string()) {
+      const auto pattern = found->get<std::string>();
+      if (const auto translated = re2_of_ecmascript(pattern)) {
+        re2::RE2 compiled(*translated, re2::RE2::Quiet);
+        if (compiled.ok()) {
+          schema[kLinearPattern] = patterns.size();
+          patterns.emplace_back(*translated, re2::RE2::Quiet);
+          schema.erase("pattern");
+        }
+      }
+      if (schema.contains("pattern")) {
+        LLMOPS_CHECK(try_pattern(pattern));
+        needs_std_regex = true;
       }
     }
+    if (const auto found = schema.find("format"); found != schema.end() && found->is_string()) needs_std_regex = true;
+    if (const auto found = schema.find("patternProperties"); found != schema.end() && found->is_object()) {
+      needs_std_regex = true;
+      for (const auto& pattern : found->items()) LLMOPS_CHECK(try_pattern(pattern.key()));
+    }
   }
-  if (!schema.is_structured()) return {};
-  for (const Json& item : schema) LLMOPS_CHECK(check_patterns(item, matches_text));
+  for (auto& member : schema.items()) {
+    const bool is_data = schema.is_object() && (member.key() == "const" || member.key() == "enum" || member.key() == "default" || member.key() == "examples");
+    if (!is_data) LLMOPS_CHECK(replace_patterns(member.value(), patterns, needs_std_regex));
+  }
   return {};
+}
+
+// Whether a pattern is left anywhere, also below a property that is named like a keyword for data.
+bool has_pattern(const nlohmann::json& schema) {
+  if (schema.is_object() && schema.contains("pattern") && schema["pattern"].is_string()) return true;
+  return schema.is_structured() && std::any_of(schema.begin(), schema.end(), has_pattern);
 }
 
 // Schemas that a value is handed on to as it is. A cycle of those never ends, in the library's parser already; a cycle
@@ -228,24 +287,29 @@ SchemaChecker& SchemaChecker::operator=(SchemaChecker&&) noexcept = default;
 SchemaChecker::~SchemaChecker() = default;
 
 Result<SchemaChecker> SchemaChecker::compile(const Json& schema) {
-  if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be a mapping, not {}", json_type_words(schema)));
+  if (!schema.is_object() && !schema.is_boolean()) return Error(ErrorCode::kConfig, fmt::format("a schema must be a mapping, not {}", json_type_words(schema)), "write a JSON Schema, like {\"type\": \"object\"}");
   auto state = std::make_unique<State>();
-  LLMOPS_CHECK(check_patterns(schema, state->matches_text));
-  if (LoopFinder(schema).loops()) return Error(ErrorCode::kConfig, "the schema refers to itself without going deeper into the value");
+  if (LoopFinder(schema).loops()) {
+    return Error(ErrorCode::kConfig, "the schema refers to itself without going deeper into the value", "put the inner `$ref` below `properties` or `items`");
+  }
   nlohmann::json plain = plain_value(schema);
+  LLMOPS_CHECK(replace_patterns(plain, state->patterns, state->needs_std_regex));
+  state->needs_std_regex = state->needs_std_regex || has_pattern(plain);
   LLMOPS_CHECK(repair_multiples(plain));
   try {
     valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
+    parser.addConstraintBuilder(kLinearPattern, new LinearPatternBuilder(state->patterns));  // the parser owns it
     parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(plain), state->schema);
   } catch (const std::exception& error) {
-    return Error(ErrorCode::kConfig, fmt::format("not a draft 7 schema: {}", error.what()));
+    return Error(ErrorCode::kConfig, fmt::format("not a draft 7 schema: {}", error.what()), "see https://json-schema.org/draft-07 for what a schema may hold");
   }
   return SchemaChecker(std::move(state));
 }
 
 Result<std::optional<SchemaFailure>> SchemaChecker::check(const Json& value) const {
-  if (state_->matches_text && has_long_text(value)) {
-    return Error(ErrorCode::kData, fmt::format("a text over {} bytes cannot be checked by a schema with 'pattern' or 'format'", kLongestMatchedText));
+  if (state_->needs_std_regex && has_long_text(value)) {
+    return Error(ErrorCode::kData, fmt::format("a text over {} bytes cannot be checked by a schema with 'format', 'patternProperties' or a 'pattern' that RE2 does not know", kLongestMatchedText),
+                 "write the pattern without look-ahead and back-references, and leave 'format' out");
   }
   try {
     const nlohmann::json plain = plain_value(value);
@@ -254,7 +318,7 @@ Result<std::optional<SchemaFailure>> SchemaChecker::check(const Json& value) con
     if (validator.validate(state_->schema, valijson::adapters::NlohmannJsonAdapter(plain), &results)) return std::optional<SchemaFailure>();
     return std::optional<SchemaFailure>(pick_failure(results));
   } catch (const std::exception& error) {
-    return Error(ErrorCode::kData, fmt::format("the schema cannot be applied: {}", error.what()));
+    return Error(ErrorCode::kData, fmt::format("the schema cannot be applied: {}", error.what()), "simplify the schema");
   }
 }
 

@@ -1,5 +1,8 @@
 // A JSON Schema (draft 7), compiled once and asked by many threads. Known limits: `format` knows date, time and date-time
-// only; multipleOf takes a text that is a number for that number.
+// only; multipleOf takes a text that is a number for that number. A `pattern` is matched by RE2, in time linear in the text
+// whatever its length, when RE2 reads it as ECMAScript does (see schema_pattern.h). Any other (look-ahead, back-references),
+// `patternProperties` and `format` are left to std::regex, which recurses once or more per byte: then no text may be longer
+// than kLongestMatchedText bytes.
 #pragma once
 
 #include <memory>
@@ -23,10 +26,9 @@ class SchemaChecker {
   SchemaChecker(SchemaChecker&&) noexcept;
   SchemaChecker& operator=(SchemaChecker&&) noexcept;
   ~SchemaChecker();
-  // nullopt: valid. Errors (kData): the schema has `pattern`, `patternProperties` or `format` and the value a text over
-  // kLongestMatchedText bytes (the library matches recursively: longer texts could exhaust the stack).
+  // nullopt: valid. Errors (kData): the schema needs std::regex and the value holds a text or a key over kLongestMatchedText bytes.
   Result<std::optional<SchemaFailure>> check(const Json& value) const;
-  static constexpr size_t kLongestMatchedText = 4096;
+  static constexpr size_t kLongestMatchedText = 1024;
 
  private:
   struct State;

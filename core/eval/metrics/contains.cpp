@@ -69,6 +69,9 @@ class Regex : public Metric {
 
 Result<std::unique_ptr<Metric>> make_contains(const MetricBuild& build) {
   LLMOPS_ASSIGN(const Normalization normalization, parse_normalization(*build.params));
+  if (const auto value = build.params->find("value"); value != build.params->end() && *value == "") {
+    return Error(ErrorCode::kConfig, "'value' is empty, and every text holds the empty one", "write the text to look for");
+  }
   LLMOPS_ASSIGN(const std::string mode, choice_parameter(*build.params, "contains", "mode", {"all", "any"}));
   return std::unique_ptr<Metric>(std::make_unique<Contains>(normalization, mode == "any"));
 }
@@ -78,7 +81,7 @@ Result<std::unique_ptr<Metric>> make_regex(const MetricBuild& build) {
   std::unique_ptr<const RE2> compiled;
   const auto pattern = build.params->find("pattern");
   if (pattern != build.params->end() && !holds_template(*pattern)) {
-    if (!pattern->is_string()) return Error(ErrorCode::kConfig, fmt::format("'pattern' must be text, got {}", json_type_word(*pattern)));
+    if (!pattern->is_string()) return Error(ErrorCode::kConfig, fmt::format("'pattern' must be text, got {}", json_type_word(*pattern)), "put it in quotes");
     LLMOPS_ASSIGN(compiled, compile(pattern->get<std::string>(), ErrorCode::kConfig));
   }
   return std::unique_ptr<Metric>(std::make_unique<Regex>(std::move(compiled), match == "full"));
@@ -90,7 +93,7 @@ std::string choice_name(const Json& params, const char* name, const char* otherw
 }
 
 constexpr MetricParameter kContainsParameters[] = {
-    {"value", "any", true, "", "a text, or a list of texts"},
+    {"value", "text or list", true, "", "a text, or a list of texts"},
     {"mode", "text", false, "all", "all: every text of the list must be there; any: one is enough"},
     {"normalize", "list of text", false, "[]", "any of case, space, punctuation, articles, applied to both sides"}};
 constexpr MetricParameter kRegexParameters[] = {{"pattern", "text", true, "", "a regular expression in RE2 syntax"},

@@ -52,7 +52,7 @@ class OneOf : public Metric {
 constexpr MetricParameter kNormalizeParameter{"normalize", "list of text", false, "[]",
                                               "any of case, space, punctuation, articles: what does not count as a difference"};
 constexpr MetricParameter kEqualsParameters[] = {{"expected", "any", true, "", "the right value"}, kNormalizeParameter};
-constexpr MetricParameter kOneOfParameters[] = {{"values", "any", true, "", "a list of right values"}, kNormalizeParameter};
+constexpr MetricParameter kOneOfParameters[] = {{"values", "list", true, "", "a list of right values"}, kNormalizeParameter};
 
 template <class Kind>
 Result<std::unique_ptr<Metric>> make_normalized(const MetricBuild& build) {

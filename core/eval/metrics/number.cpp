@@ -187,18 +187,22 @@ class Number : public Metric {
 
 Result<std::unique_ptr<Metric>> make_number(const MetricBuild& build) {
   LLMOPS_ASSIGN(const std::string extract, choice_parameter(*build.params, "number", "extract", {"none", "first", "last"}));
+  if (const auto expected = build.params->find("expected"); expected != build.params->end() && !holds_template(*expected)) {
+    const bool is_number = expected->is_number() || (expected->is_string() && number_of(*expected, Extract::kNone));
+    if (!is_number) return Error(ErrorCode::kConfig, fmt::format("'expected' is not a number: {}", shown_value(*expected)), "write a number, or a template that gives one");
+  }
   for (const char* name : {"absolute", "relative"}) {
     const auto found = build.params->find(name);
     if (found == build.params->end() || holds_template(*found)) continue;
     if (!found->is_number() || found->get<double>() < 0) {
-      return Error(ErrorCode::kConfig, fmt::format("'{}' of 'number' must be a number, 0 or more, got {}", name, shown_value(*found)));
+      return Error(ErrorCode::kConfig, fmt::format("'{}' of 'number' must be a number, 0 or more, got {}", name, shown_value(*found)), "write a number, like 0.01");
     }
   }
   return std::unique_ptr<Metric>(std::make_unique<Number>(extract == "first" ? Extract::kFirst : extract == "last" ? Extract::kLast : Extract::kNone));
 }
 
 constexpr MetricParameter kNumberParameters[] = {
-    {"expected", "any", true, "", "the right number, or a text that is one"},
+    {"expected", "number or text", true, "", "the right number, or a text that is one"},
     {"absolute", "number", false, "0", "largest difference that passes"},
     {"relative", "number", false, "0", "largest difference that passes, as a share of the expected number"},
     {"extract", "text", false, "none", "none: the text must be one number; first or last: take that number out of the text"}};

@@ -58,7 +58,7 @@ class TokenF1 : public Metric {
   }
 };
 
-constexpr MetricParameter kReferenceParameters[] = {{"references", "any", true, "", "a text, or a list of texts of which the best counts"}};
+constexpr MetricParameter kReferenceParameters[] = {{"references", "text or list", true, "", "a text, or a list of texts of which the best counts"}};
 
 template <class Kind>
 Result<std::unique_ptr<Metric>> make_plain(const MetricBuild&) { return std::unique_ptr<Metric>(std::make_unique<Kind>()); }

@@ -47,6 +47,25 @@ TEST_CASE("malformed JSON is refused with the line and column of the byte that b
   CHECK(refusal("[1] [2]") == "1:5: malformed JSON: unexpected '['");
 }
 
+TEST_CASE("every refusal of JSON says what to do") {
+  const auto hint = [](const std::string& text) { return parse_json(text, "f").error().hint; };
+  CHECK(hint("{\"a\": }") == "remove the comma before it, or write the value that is missing");
+  CHECK(hint("[1, ]") == "remove the comma before it, or write the value that is missing");
+  CHECK(hint("[,1]") == "write the value that is missing before the comma");
+  CHECK(hint("[1, 2") == "close the quote, bracket or brace that is open");
+  CHECK(hint("{\"a\": nope}") == "write text in double quotes; other values are numbers, true, false and null");
+  CHECK(hint("{\"a\": 1, \"a\": 2}") == "remove one of the two");
+  CHECK(hint("[1e400]") == "write it in quotes if text is meant");
+  CHECK(hint("[\"\xff\"]") == "save the text as UTF-8");
+  CHECK(hint("[\"a\tb\"]") == "write control characters as escapes, like \\n or \\u0000");
+  CHECK(hint(R"(["\q"])") == "double the backslash");
+  CHECK(hint(nested(129, false)) == "nest less deeply");
+  for (const char* text : {"", "{", "'a'", "{a: 1}", "[1 2]", "{\"a\" 1}", "{\"a\": 1,}", "[-]", "[01]", R"(["\ud800"])", R"(["\u12"])", "\"abc", "// x", "[1] x", "nul"}) {
+    INFO(text);
+    CHECK_FALSE(hint(text).empty());
+  }
+}
+
 TEST_CASE("the line of a row counts on from the line that the caller names") {
   CHECK(refusal("{\"a\": 1,\n\"a\": 2}", 41).starts_with("42:"));
   CHECK(refusal("{\"a\" 1}", 7).starts_with("7:6: "));

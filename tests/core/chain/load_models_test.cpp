@@ -27,8 +27,8 @@ std::string section(const std::string& text) {
 TEST_CASE("the head of a chain is checked first") {
   const ChainFolder folder;
   CHECK(folder.refusal("llmops: eval/v1\nname: x\n") == "demo.chain.yaml:1:9: 'eval/v1' is not a chain | write `llmops: chain/v1`");
-  CHECK(folder.refusal("name: x\n") == "demo.chain.yaml:1:1: the chain has no 'llmops'");
-  CHECK(folder.refusal("llmops: chain/v1\n") == "demo.chain.yaml:1:1: the chain has no 'name'");
+  CHECK(folder.refusal("name: x\n") == "demo.chain.yaml:1:1: the chain has no 'llmops' | begin with `llmops: chain/v1`");
+  CHECK(folder.refusal("llmops: chain/v1\n") == "demo.chain.yaml:1:1: the chain has no 'name' | name the chain with letters, digits, '-', '_' and '.'");
   CHECK(folder.refusal("[1, 2]\n") == "demo.chain.yaml:1:1: a chain must be a mapping | begin with `llmops: chain/v1`");
   for (const char* name : {"''", "a b", "-x", ".x", "a/b", "\"\\u00e4\""}) {
     CHECK(folder.refusal("llmops: chain/v1\nname: " + std::string(name) + "\n").find(":2:7: '") != std::string::npos);
@@ -49,16 +49,16 @@ TEST_CASE("a chain that does not exist says what to do") {
 
 TEST_CASE("models of every kind are checked key by key") {
   CHECK(model("{provider: echo}") == "loaded");
-  CHECK(model("{model: x}") == "demo.chain.yaml:4:16: model 'main' has no 'provider'");
-  CHECK(model("text") == "demo.chain.yaml:4:16: model 'main' must be a mapping, not text");
+  CHECK(model("{model: x}") == "demo.chain.yaml:4:16: model 'main' has no 'provider' | write provider: openai, exec, replay or echo");
+  CHECK(model("text") == "demo.chain.yaml:4:16: model 'main' must be a mapping, not text | write its keys as `key: value`");
   CHECK(model("{provider: opnai}") == "demo.chain.yaml:4:27: unknown provider 'opnai' | did you mean 'openai'?");
   CHECK(model("{provider: local}") == "demo.chain.yaml:4:27: unknown provider 'local' | known: openai, exec, replay, echo");
   CHECK(model("{provider: echo, temperature: 0}") == "demo.chain.yaml:4:33: unknown key 'temperature' in model 'main' | known: provider, model, params, price, timeout_s");
-  CHECK(model("{provider: echo, params: [1]}") == "demo.chain.yaml:4:41: 'params' must be a mapping");
-  CHECK(model("{provider: echo, timeout_s: 0}") == "demo.chain.yaml:4:44: 'timeout_s' is 0, but must be from 0.001 to 86400");
+  CHECK(model("{provider: echo, params: [1]}") == "demo.chain.yaml:4:41: 'params' must be a mapping | write params: {temperature: 0}");
+  CHECK(model("{provider: echo, timeout_s: 0}") == "demo.chain.yaml:4:44: 'timeout_s' is 0, but must be from 0.001 to 86400 | give a number in that range");
   CHECK(model("{provider: echo, price: {input: 1}}") == "demo.chain.yaml:4:40: price has no 'output' | prices are USD per 1M tokens");
   CHECK(model("{provider: echo, price: {output: 1}}") == "demo.chain.yaml:4:40: price has no 'input' | prices are USD per 1M tokens");
-  CHECK(model("{provider: echo, price: {input: -1, output: 1}}") == "demo.chain.yaml:4:48: 'input' is -1, but must be from 0 to 1000000");
+  CHECK(model("{provider: echo, price: {input: -1, output: 1}}") == "demo.chain.yaml:4:48: 'input' is -1, but must be from 0 to 1000000 | give a number in that range");
   CHECK(section("models2: 1").find("unknown key 'models2' in the chain | did you mean 'models'?") != std::string::npos);
 }
 
@@ -72,11 +72,11 @@ TEST_CASE("an OpenAI-compatible model needs an address that can hold no key, and
   CHECK(model("{provider: openai, model: m, api_key: 'x${env:KEY}'}") == "demo.chain.yaml:4:54: " + held);
   CHECK(model("{provider: openai, model: m, api_key: '${env:1KEY}'}") == "demo.chain.yaml:4:54: '${env:1KEY}' is not a reference to a variable | write ${env:NAME}");
   CHECK(model("{provider: openai, model: m, headers: {X-Key: '${env:KEY'}}") == "demo.chain.yaml:4:62: '${env:KEY' is not a reference to a variable | write ${env:NAME}");
-  CHECK(model("{provider: openai, model: m, headers: {X: 1}}") == "demo.chain.yaml:4:58: a header must be text");
-  CHECK(model("{provider: openai, model: m, headers: {X: \"a\\r\\nb: c\"}}") == "demo.chain.yaml:4:58: a header must be one line");
-  CHECK(model("{provider: openai, model: m, headers: [x]}") == "demo.chain.yaml:4:54: 'headers' must be a mapping");
-  CHECK(model("{provider: openai, model: m, query: x}") == "demo.chain.yaml:4:52: 'query' must be a mapping");
-  CHECK(model("{provider: openai, model: m, rate_limit: {requests_per_hour: 1}}").find("rate_limit has no 'requests_per_minute'") != std::string::npos);
+  CHECK(model("{provider: openai, model: m, headers: {X: 1}}") == "demo.chain.yaml:4:58: a header must be text | put it in quotes");
+  CHECK(model("{provider: openai, model: m, headers: {X: \"a\\r\\nb: c\"}}") == "demo.chain.yaml:4:58: a header must be one line | remove the line ends");
+  CHECK(model("{provider: openai, model: m, headers: [x]}") == "demo.chain.yaml:4:54: 'headers' must be a mapping | write headers: {NAME: VALUE}");
+  CHECK(model("{provider: openai, model: m, query: x}") == "demo.chain.yaml:4:52: 'query' must be a mapping | write query: {NAME: VALUE}");
+  CHECK(model("{provider: openai, model: m, rate_limit: {requests_per_hour: 1}}").find("unknown key 'requests_per_hour' in rate_limit | did you mean 'requests_per_minute'?") != std::string::npos);
   CHECK(model("{provider: openai, model: m, rate_limit: {requests_per_minute: 1, x: 1}}").find("unknown key 'x' in rate_limit") != std::string::npos);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("a header keeps the text around its secret") {
 
 TEST_CASE("a replay model names a file of the project and two JSON pointers") {
   CHECK(model("{provider: replay, path: replies.jsonl}") == "loaded");
-  CHECK(model("{provider: replay}") == "demo.chain.yaml:4:16: model 'main' has no 'path'");
+  CHECK(model("{provider: replay}") == "demo.chain.yaml:4:16: model 'main' has no 'path' | name the file of recorded replies, a JSONL file or a JSON list");
   CHECK(model("{provider: replay, path: none.jsonl}") == "demo.chain.yaml:4:41: file 'none.jsonl' does not exist | paths are relative to the chain file");
   CHECK(model("{provider: replay, path: /etc/passwd}") == "demo.chain.yaml:4:41: path '/etc/passwd' is absolute | write it relative to the file it stands in");
   CHECK(model("{provider: replay, path: ../x.jsonl}").find("demo.chain.yaml:4:41: path '../x.jsonl' leads outside the project") == 0);
@@ -117,7 +117,7 @@ TEST_CASE("a command is a list whose program exists, with sizes and times in bou
   CHECK(model("{provider: exec, argv: [./tool.sh]}") == "loaded");
   CHECK(model("{provider: exec, argv: [python3, -c, 'print()']}") == "loaded");
   CHECK(model("{provider: exec}") == "demo.chain.yaml:4:16: model 'main' has no 'argv' | write it as a list: argv: [python3, app.py]");
-  CHECK(model("{provider: exec, argv: python3}") == "demo.chain.yaml:4:39: 'argv' must be a list of texts, not text");
+  CHECK(model("{provider: exec, argv: python3}") == "demo.chain.yaml:4:39: 'argv' must be a list of texts, not text | write it as a list: argv: [a, b]");
   CHECK(model("{provider: exec, argv: [./none.sh]}") == "demo.chain.yaml:4:40: program './none.sh' does not exist | argv runs in the folder of the chain file");
   CHECK(model("{provider: exec, argv: [./tool.sh], max_output: lots}") == "demo.chain.yaml:4:64: 'max_output' is not a size | write it like 1MiB");
   CHECK(model("{provider: exec, argv: [./tool.sh], max_output: 0}") == "demo.chain.yaml:4:64: 'max_output' is not a size | write it like 1MiB");
@@ -130,11 +130,11 @@ TEST_CASE("a negative size is no size") {
 
 TEST_CASE("assets are of a known kind, have one source, and external ones are pinned") {
   CHECK(section("assets: {a: {kind: grounding, path: a.md}}") == "loaded");
-  CHECK(section("assets: [a]") == "demo.chain.yaml:5:9: 'assets' must be a mapping of names");
-  CHECK(section("assets: {a: {path: a.md}}") == "demo.chain.yaml:5:13: asset 'a' has no 'kind'");
+  CHECK(section("assets: [a]") == "demo.chain.yaml:5:9: 'assets' must be a mapping of names | write assets: {NAME: {kind: grounding, path: docs/*.md}}");
+  CHECK(section("assets: {a: {path: a.md}}") == "demo.chain.yaml:5:13: asset 'a' has no 'kind' | say what it is, for example kind: grounding");
   CHECK(section("assets: {a: {kind: groundin, path: a.md}}") == "demo.chain.yaml:5:20: unknown kind of asset 'groundin' | did you mean 'grounding'?");
-  CHECK(section("assets: {a: {kind: grounding}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri'");
-  CHECK(section("assets: {a: {kind: corpus, path: a.md, uri: 'https://x'}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri'");
+  CHECK(section("assets: {a: {kind: grounding}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri' | give the path of a file of the project, or the uri of a pinned external one");
+  CHECK(section("assets: {a: {kind: corpus, path: a.md, uri: 'https://x'}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri' | give the path of a file of the project, or the uri of a pinned external one");
   CHECK(section("assets: {a: {kind: corpus, uri: 'https://x'}}") == "demo.chain.yaml:5:33: external asset 'a' is not pinned | add its sha256, etag or revision");
   CHECK(section("assets: {a: {kind: corpus, uri: 'https://x', sha256: '12'}}") == "loaded");
   CHECK(section("assets: {a: {kind: grounding, path: kb/*.md}}") == "demo.chain.yaml:5:37: no file matches 'kb/*.md' | paths are relative to the chain file");
@@ -156,10 +156,10 @@ TEST_CASE("a directory or a glob gives one file each, and a directory's hidden f
 
 TEST_CASE("tools are commands with a schema that reads as JSON") {
   CHECK(section("tools: {t: {argv: [./tool.sh], description: d}}") == "loaded");
-  CHECK(section("tools: [t]") == "demo.chain.yaml:5:8: 'tools' must be a mapping of names");
+  CHECK(section("tools: [t]") == "demo.chain.yaml:5:8: 'tools' must be a mapping of names | write tools: {NAME: {argv: [./tool.sh], description: what it does}}");
   CHECK(section("tools: {t: {description: d}}").find("demo.chain.yaml:5:12: tool 't' has no 'argv'") == 0);
   CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: none.json}}") == "demo.chain.yaml:5:46: file 'none.json' does not exist | paths are relative to the chain file");
-  CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: schema.json}}") == "schema.json:1:18: malformed JSON: unexpected end of input");
+  CHECK(section("tools: {t: {argv: [./tool.sh], input_schema: schema.json}}") == "schema.json:1:18: malformed JSON: unexpected end of input | close the quote, bracket or brace that is open");
   CHECK(section("tools: {t: {argv: [./tool.sh], inputs: 1}}").find("unknown key 'inputs' in tool 't'") != std::string::npos);
 }
 

@@ -23,10 +23,10 @@ std::string step(const std::string& body) { return steps("steps:\n  - {id: answe
 }  // namespace
 
 TEST_CASE("steps are a list of mappings with names of their own") {
-  CHECK(steps("steps: {}\n") == "demo.chain.yaml:5:8: 'steps' must be a list of at least one step");
-  CHECK(steps("steps: []\n") == "demo.chain.yaml:5:8: 'steps' must be a list of at least one step");
-  CHECK(steps("steps: [one]\n") == "demo.chain.yaml:5:9: step 1 must be a mapping, not text");
-  CHECK(steps("steps:\n  - {template: x}\n") == "demo.chain.yaml:6:5: step 1 has no 'id'");
+  CHECK(steps("steps: {}\n") == "demo.chain.yaml:5:8: 'steps' must be a list of at least one step | write steps: [{id: answer, model: main, prompt: \"{{ question }}\"}]");
+  CHECK(steps("steps: []\n") == "demo.chain.yaml:5:8: 'steps' must be a list of at least one step | write steps: [{id: answer, model: main, prompt: \"{{ question }}\"}]");
+  CHECK(steps("steps: [one]\n") == "demo.chain.yaml:5:9: step 1 must be a mapping, not text | write its keys as `key: value`");
+  CHECK(steps("steps:\n  - {template: x}\n") == "demo.chain.yaml:6:5: step 1 has no 'id' | name the step with letters, digits and '_'");
   CHECK(steps("steps:\n  - {id: 1a, template: x}\n") == "demo.chain.yaml:6:10: '1a' cannot name a step | use letters, digits and '_', and begin with a letter");
   CHECK(steps("steps:\n  - {id: a-b, template: x}\n") == "demo.chain.yaml:6:10: 'a-b' cannot name a step | use letters, digits and '_', and begin with a letter");
   CHECK(steps("steps:\n  - {id: a, template: x}\n  - {id: a, template: y}\n") == "demo.chain.yaml:7:10: two steps are named 'a' | rename one of them");
@@ -47,9 +47,13 @@ TEST_CASE("a step does one thing") {
 TEST_CASE("a model step names a known model and has one prompt") {
   CHECK(step("model: main, prompt: x") == "loaded");
   CHECK(step("model: mian, prompt: x") == "demo.chain.yaml:6:25: unknown model 'mian' | did you mean 'main'?");
-  CHECK(step("model: main") == "demo.chain.yaml:6:5: step 'answer' needs either 'prompt' or 'messages'");
-  CHECK(step("model: main, prompt: x, messages: [{role: user, content: x}]") == "demo.chain.yaml:6:5: step 'answer' needs either 'prompt' or 'messages'");
-  CHECK(step("model: main, messages: []") == "demo.chain.yaml:6:41: 'messages' must be a list of at least one message");
+  CHECK(step("model: main") == "demo.chain.yaml:6:5: step 'answer' needs either 'prompt' or 'messages' | add prompt: \"{{ question }}\"");
+  CHECK(step("model: main, promt: x") == "demo.chain.yaml:6:31: unknown key 'promt' in step 1 | did you mean 'prompt'?");
+  CHECK(step("model: main, messges: []") == "demo.chain.yaml:6:31: unknown key 'messges' in step 1 | did you mean 'messages'?");
+  CHECK(step("modle: main, prompt: x") == "demo.chain.yaml:6:18: unknown key 'modle' in step 'answer' | did you mean 'model'?");
+  CHECK(step("prompt: x") == "demo.chain.yaml:6:5: step 'answer' does nothing | name the model that answers: add `model: NAME`");
+  CHECK(step("model: main, prompt: x, messages: [{role: user, content: x}]") == "demo.chain.yaml:6:5: step 'answer' needs either 'prompt' or 'messages' | put the prompt into the messages");
+  CHECK(step("model: main, messages: []") == "demo.chain.yaml:6:41: 'messages' must be a list of at least one message | write messages: [{role: user, content: \"{{ question }}\"}]");
   CHECK(step("model: main, prompt: x, tools: [lokup]") == "demo.chain.yaml:6:50: unknown tool 'lokup' | did you mean 'lookup'?");
   CHECK(step("model: main, prompt: x, tools: [lookup]") == "loaded");
   CHECK(step("model: main, prompt: x, response: {json_schema: none.json}") == "demo.chain.yaml:6:66: file 'none.json' does not exist | paths are relative to the chain file");
@@ -60,11 +64,11 @@ TEST_CASE("a model step names a known model and has one prompt") {
 TEST_CASE("a message has a known role and one source") {
   const auto message = [](const std::string& entry) { return step("model: main, messages: [" + entry + "]"); };
   CHECK(message("{role: user, content: x}") == "loaded");
-  CHECK(message("text") == "demo.chain.yaml:6:42: a message must be a mapping, not text");
-  CHECK(message("{content: x}") == "demo.chain.yaml:6:42: a message has no 'role'");
+  CHECK(message("text") == "demo.chain.yaml:6:42: a message must be a mapping, not text | write its keys as `key: value`");
+  CHECK(message("{content: x}") == "demo.chain.yaml:6:42: a message has no 'role' | write role: system, user or assistant");
   CHECK(message("{role: usr, content: x}") == "demo.chain.yaml:6:49: unknown role 'usr' | did you mean 'user'?");
-  CHECK(message("{role: user}") == "demo.chain.yaml:6:42: a message needs one of 'content', 'file' and 'asset'");
-  CHECK(message("{role: user, content: x, file: system.md}") == "demo.chain.yaml:6:42: a message needs one of 'content', 'file' and 'asset'");
+  CHECK(message("{role: user}") == "demo.chain.yaml:6:42: a message needs one of 'content', 'file' and 'asset' | write {role: user, content: \"{{ question }}\"}");
+  CHECK(message("{role: user, content: x, file: system.md}") == "demo.chain.yaml:6:42: a message needs one of 'content', 'file' and 'asset' | write {role: user, content: \"{{ question }}\"}");
   CHECK(message("{role: user, file: none.md}") == "demo.chain.yaml:6:61: file 'none.md' does not exist | paths are relative to the chain file");
   CHECK(message("{role: system, asset: sytem}") == "demo.chain.yaml:6:64: unknown asset 'sytem' | did you mean 'system'?");
   CHECK(message("{role: system, asset: system}") == "loaded");
@@ -83,10 +87,21 @@ TEST_CASE("few-shot examples come from a few-shot asset") {
   CHECK(shots("{from: shots, k: 2, select: random}") == "loaded");
   CHECK(shots("{k: 2}").find("few_shot has no 'from'") != std::string::npos);
   CHECK(shots("{from: shot}") == "demo.chain.yaml:6:59: unknown asset 'shot' | did you mean 'shots'?");
-  CHECK(shots("{from: kb}") == "demo.chain.yaml:6:59: asset 'kb' is of kind 'grounding', not 'few-shot'");
-  CHECK(shots("{from: shots, k: 0}") == "demo.chain.yaml:6:69: 'k' is 0, but must be from 1 to 1000");
+  CHECK(shots("{from: kb}") == "demo.chain.yaml:6:59: asset 'kb' is of kind 'grounding', not 'few-shot' | name an asset of kind few-shot");
+  CHECK(shots("{from: shots, k: 0}") == "demo.chain.yaml:6:69: 'k' is 0, but must be from 1 to 1000 | give a number in that range");
   CHECK(shots("{from: shots, select: nearest}") == "demo.chain.yaml:6:74: few-shot selection 'nearest' is not in this version of llmops | use first or random; see ROADMAP.md");
   CHECK(shots("{from: shots, select: frist}") == "demo.chain.yaml:6:74: unknown few-shot selection 'frist' | did you mean 'first'?");
+}
+
+TEST_CASE("a name of which nothing is declared comes with where to declare it") {
+  const ChainFolder folder;
+  const auto alone = [&](const std::string& body) { return folder.refusal(kHead + kEcho + "steps: [{id: answer, " + body + "}]\n" + kOutput); };
+  CHECK(alone("model: main, messages: [{role: system, asset: system}]") == "demo.chain.yaml:5:68: unknown asset 'system' | declare it under `assets:`");
+  CHECK(alone("model: main, prompt: x, few_shot: {from: shots}") == "demo.chain.yaml:5:63: unknown asset 'shots' | declare it under `assets:`");
+  CHECK(alone("retrieve: {from: kb, query: x}") == "demo.chain.yaml:5:39: unknown asset 'kb' | declare it under `assets:`");
+  CHECK(alone("model: main, prompt: x, tools: [t]") == "demo.chain.yaml:5:54: unknown tool 't' | declare it under `tools:`");
+  CHECK(folder.refusal(kHead + "steps: [{id: answer, model: main, prompt: x}]\n" + kOutput) == "demo.chain.yaml:4:29: unknown model 'main' | declare it under `models:`");
+  CHECK(folder.refusal(kHead + "modles: {main: {provider: echo}}\n" + kAnswer + kOutput) == "demo.chain.yaml:4:1: unknown key 'modles' in the chain | did you mean 'models'?");
 }
 
 TEST_CASE("a retrieval names a grounding asset, a query and a known method") {
@@ -105,7 +120,7 @@ TEST_CASE("a retrieval names a grounding asset, a query and a known method") {
 
 TEST_CASE("an extraction has a source and one way to extract") {
   const auto extract = [](const std::string& entry) { return step("extract: {" + entry + "}"); };
-  const std::string one = "extract of step 'answer' needs one of 'json: true', 'regex' and 'choice'";
+  const std::string one = "extract of step 'answer' needs one of 'json: true', 'regex' and 'choice' | keep one way to extract";
   CHECK(extract("from: \"{{ question }}\", json: true") == "loaded");
   CHECK(extract("json: true").find("extract has no 'from' | say what to extract from, for example \"{{ steps.answer.output }}\"") != std::string::npos);
   CHECK(extract("from: x") == "demo.chain.yaml:6:27: " + one);
@@ -113,11 +128,11 @@ TEST_CASE("an extraction has a source and one way to extract") {
   CHECK(extract("from: x, json: true, regex: y") == "demo.chain.yaml:6:27: " + one);
   CHECK(extract("from: x, regex: '('").find("regular expression does not compile: missing ): ( | RE2 has no look-ahead and no back-references") != std::string::npos);
   CHECK(extract("from: x, regex: '(?=a)'").find("regular expression does not compile: ") != std::string::npos);
-  CHECK(extract("from: x, regex: '(a)', group: 2") == "demo.chain.yaml:6:58: group 2 does not exist: the expression has 1");
+  CHECK(extract("from: x, regex: '(a)', group: 2") == "demo.chain.yaml:6:58: group 2 does not exist: the expression has 1 | count the parentheses that capture; 0 is the whole match");
   CHECK(extract("from: x, regex: a, match: lst") == "demo.chain.yaml:6:54: unknown match 'lst' | did you mean 'last'?");
   CHECK(extract("from: x, json: true, schema: none.json") == "demo.chain.yaml:6:57: file 'none.json' does not exist | paths are relative to the chain file");
   CHECK(extract("from: x, json: true, schema: broken.json").find("demo.chain.yaml:6:57: not a draft 7 schema: ") == 0);
-  CHECK(extract("from: x, choice: [a, 1]") == "demo.chain.yaml:6:49: 'choice' must hold texts, not a number");
+  CHECK(extract("from: x, choice: [a, 1]") == "demo.chain.yaml:6:49: 'choice' must hold texts, not a number | put it in quotes");
 }
 
 TEST_CASE("an exec step names a program") {
@@ -125,5 +140,5 @@ TEST_CASE("an exec step names a program") {
   CHECK(step("exec: {argv: []}").find("exec has no 'argv' | write it as a list: argv: [python3, app.py]") != std::string::npos);
   CHECK(step("exec: {argv: [./none.sh]}") == "demo.chain.yaml:6:32: program './none.sh' does not exist | argv runs in the folder of the chain file");
   CHECK(step("exec: {argv: [./tool.sh], timeout: 2}").find("unknown key 'timeout' in exec | did you mean 'timeout_s'?") != std::string::npos);
-  CHECK(step("exec: [./tool.sh]") == "demo.chain.yaml:6:24: exec must be a mapping, not a list");
+  CHECK(step("exec: [./tool.sh]") == "demo.chain.yaml:6:24: exec must be a mapping, not a list | write its keys as `key: value`");
 }

@@ -115,26 +115,26 @@ TEST_CASE("a malformed gate is refused at the exact column") {
   CHECK(refused("  >= 1") == "a gate starts with a metric's name or a function | write a gate like 'correct >= 0.85' | 7+1");
   CHECK(refused("p59(latency_ms) <= 2") == "unknown function 'p59' | did you mean 'p50'? | 5+3");
   CHECK(refused("average (x) < 1") == "unknown function 'average' | known: mean, sum, min, max, p50, p90, p95, p99 | 5+7");
-  CHECK(refused("p95() < 1") == "'p95(' needs a metric's name |  | 9+1");
-  CHECK(refused("p95(latency_ms < 1") == "a ')' is missing |  | 20+1");
+  CHECK(refused("p95() < 1") == "'p95(' needs a metric's name | write it like p95(latency_ms) | 9+1");
+  CHECK(refused("p95(latency_ms < 1") == "a ')' is missing | close the function with ')' | 20+1");
   CHECK(refused("correct") == "a comparison is missing | compare with >=, <=, >, < or == | 12+1");
   CHECK(refused("correct => 1") == "unknown comparison '=>' | did you mean '>='? | 13+2");
   CHECK(refused("correct = 1") == "unknown comparison '=' | did you mean '=='? | 13+1");
   CHECK(refused("correct != 1") == "unknown comparison '!=' | known: >=, <=, >, <, == | 13+2");
-  CHECK(refused("correct >=") == "the right side must be a number or 'baseline' |  | 15+1");
-  CHECK(refused("correct >= -x") == "the right side must be a number or 'baseline' |  | 16+1");
+  CHECK(refused("correct >=") == "the right side must be a number or 'baseline' | write it like '>= 0.85' or '>= baseline - 0.02' | 15+1");
+  CHECK(refused("correct >= -x") == "the right side must be a number or 'baseline' | write it like '>= 0.85' or '>= baseline - 0.02' | 16+1");
   CHECK(refused("correct >= inf") == "unknown right side 'inf' | compare with a number or with 'baseline' | 16+3");
   CHECK(refused("correct >= baselin") == "unknown right side 'baselin' | did you mean 'baseline'? | 16+7");
-  CHECK(refused("correct >= 1e999") == "number '1e999' is out of range |  | 16+5");
-  CHECK(refused("correct >= baseline -") == "a number must follow 'baseline -' |  | 26+1");
+  CHECK(refused("correct >= 1e999") == "number '1e999' is out of range | write a smaller number | 16+5");
+  CHECK(refused("correct >= baseline -") == "a number must follow 'baseline -' | write it like 'baseline - 0.02' | 26+1");
   CHECK(refused("correct >= 0.8 @ 95") == "a '%' is missing after the level | write '@ 95%' | 24+1");
   CHECK(refused("correct >= 0.8 @ 0.95") == "a '%' is missing after the level | write '@ 95%' | 26+1");
   CHECK(refused("correct >= 0.8 @ 100%") == "a level of 100% is not between 0% and 100% | write a level like '@ 95%' | 22+3");
-  CHECK(refused("correct >= 0.8 @") == "a percentage must follow '@' |  | 21+1");
-  CHECK(refused("correct >= 0.8 or 1") == "unexpected 'or' after the gate |  | 20+2");
-  CHECK(refused("correct >= 85%") == "unexpected '%' after the gate |  | 18+1");
-  CHECK(refused("a..b > 1") == "malformed name 'a..b' |  | 5+4");
-  CHECK(refused("mean(a.) > 1") == "malformed name 'a.' |  | 10+2");
+  CHECK(refused("correct >= 0.8 @") == "a percentage must follow '@' | write a level like '@ 95%' | 21+1");
+  CHECK(refused("correct >= 0.8 or 1") == "unexpected 'or' after the gate | write one comparison per gate | 20+2");
+  CHECK(refused("correct >= 85%") == "unexpected '%' after the gate | write a share as a number, like 0.85 | 18+1");
+  CHECK(refused("a..b > 1") == "malformed name 'a..b' | put one dot between the parts of a name, like steps.answer.latency_ms | 5+4");
+  CHECK(refused("mean(a.) > 1") == "malformed name 'a.' | put one dot between the parts of a name, like steps.answer.latency_ms | 10+2");
 }
 
 TEST_CASE("a malformed slice is refused at the exact column") {
@@ -143,7 +143,7 @@ TEST_CASE("a malformed slice is refused at the exact column") {
   CHECK(refused("a[=de] > 1") == fmt::format("the slice needs a field | {} | 7+1", kQuoteHint));
   CHECK(refused("a[lang=] > 1") == fmt::format("the slice needs a value | {} | 12+1", kQuoteHint));
   CHECK(refused("a[lang=two words] > 1") == fmt::format("a ']' is missing | {} | 16+1", kQuoteHint));
-  CHECK(refused("a[lang=\"de] > 1") == "a quote is never closed |  | 12+1");
+  CHECK(refused("a[lang=\"de] > 1") == "a quote is never closed | close it | 12+1");
 }
 
 TEST_CASE("a name that the suite does not know gets a suggestion under its place") {

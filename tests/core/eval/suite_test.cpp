@@ -18,11 +18,13 @@ TEST_CASE("a suite has its head, its chain and its dataset") {
   CHECK(folder.suite_refusal(kSuiteHead) == "loaded");
   CHECK(folder.suite_refusal("llmops: chain/v1\n") == "s.eval.yaml:1:9: 'chain/v1' is not a suite | write `llmops: eval/v1`");
   CHECK(folder.suite_refusal("- 1\n") == "s.eval.yaml:1:1: a suite must be a mapping | begin with `llmops: eval/v1`");
-  CHECK(folder.suite_refusal("llmops: eval/v1\n") == "s.eval.yaml:1:1: the suite has no 'chain'");
+  CHECK(folder.suite_refusal("llmops: eval/v1\n") == "s.eval.yaml:1:1: the suite has no 'chain' | name the chain's file: chain: NAME.chain.yaml");
+  CHECK(folder.suite_refusal("llmops: eval/v1\nchian: demo.chain.yaml\n") == "s.eval.yaml:2:1: unknown key 'chian' in the suite | did you mean 'chain'?");
+  CHECK(folder.suite_refusal("llmops: eval/v1\nchain: demo.chain.yaml\ndatset: {path: eval.jsonl}\n") == "s.eval.yaml:3:1: unknown key 'datset' in the suite | did you mean 'dataset'?");
   CHECK(folder.suite_refusal("llmops: eval/v1\nchain: demo.chain.yaml\n") == "s.eval.yaml:1:1: the suite has no 'dataset' | write dataset: {path: data/eval.jsonl}");
   CHECK(folder.suite_refusal(kSuiteHead + "metrcs: []\n") == "s.eval.yaml:4:1: unknown key 'metrcs' in the suite | did you mean 'metrics'?");
-  CHECK(folder.suite_refusal(kSuiteHead + "repeat: 0\n") == "s.eval.yaml:4:9: 'repeat' is 0, but must be from 1 to 10000");
-  CHECK(folder.suite_refusal(kSuiteHead + "repeat: two\n") == "s.eval.yaml:4:9: 'repeat' must be a whole number, not text");
+  CHECK(folder.suite_refusal(kSuiteHead + "repeat: 0\n") == "s.eval.yaml:4:9: 'repeat' is 0, but must be from 1 to 10000 | give a number in that range");
+  CHECK(folder.suite_refusal(kSuiteHead + "repeat: two\n") == "s.eval.yaml:4:9: 'repeat' must be a whole number, not text | write a number without fraction and quotes");
 }
 
 TEST_CASE("a suite that does not exist, and the chain that it names") {
@@ -40,7 +42,7 @@ TEST_CASE("a suite that does not exist, and the chain that it names") {
 
 TEST_CASE("the dataset is a file of the project in a known format") {
   CHECK(dataset("{path: eval.jsonl, format: jsonl, id: id, cluster: history}") == "loaded");
-  CHECK(dataset("{format: jsonl}") == "s.eval.yaml:3:10: dataset has no 'path'");
+  CHECK(dataset("{format: jsonl}") == "s.eval.yaml:3:10: dataset has no 'path' | name the file of rows, like path: data/eval.jsonl");
   CHECK(dataset("{path: none.jsonl}") == "s.eval.yaml:3:17: file 'none.jsonl' does not exist | paths are relative to the suite file");
   CHECK(dataset("{path: ../x.jsonl}").starts_with("s.eval.yaml:3:17: path '../x.jsonl' leads outside the project"));
   CHECK(dataset("{path: eval.jsonl, format: jsnl}").starts_with("s.eval.yaml:3:37: "));
@@ -56,7 +58,7 @@ TEST_CASE("inputs are those of the chain, all of them or none") {
   CHECK(inputs("{qestion: x, history: y}") == "s.eval.yaml:4:10: chain 'demo' has no input 'qestion' | did you mean 'question'?");
   CHECK(inputs("{question: x}") == "s.eval.yaml:4:9: input 'history' of chain 'demo' is not given | add `history: \"{{ case.history }}\"`");
   CHECK(inputs("{question: 3, history: y}") == "s.eval.yaml:4:20: input 'question' must be text | put it in quotes");
-  CHECK(inputs("[x]") == "s.eval.yaml:4:9: 'inputs' must be a mapping");
+  CHECK(inputs("[x]") == "s.eval.yaml:4:9: 'inputs' must be a mapping | write inputs: {question: \"{{ case.question }}\"}");
   CHECK(inputs("{question: \"{{ row.q }}\", history: y}").find("'row' is undefined here | ") != std::string::npos);
   const Suite suite = folder.must_load_suite(kSuiteHead);
   REQUIRE(suite.inputs.size() == 2);
@@ -69,8 +71,9 @@ TEST_CASE("inputs are those of the chain, all of them or none") {
 
 TEST_CASE("a metric is of a known kind with known parameters") {
   CHECK(metric("{name: ok, type: equals, expected: b}") == "loaded");
-  CHECK(metric("{type: equals}") == "s.eval.yaml:4:11: metric 1 has no 'name'");
-  CHECK(metric("{name: ok}") == "s.eval.yaml:4:11: metric 1 has no 'type'");
+  CHECK(metric("{type: equals}") == "s.eval.yaml:4:11: metric 1 has no 'name' | name the metric with lower-case letters, digits and '_'");
+  CHECK(metric("{name: ok}") == "s.eval.yaml:4:11: metric 1 has no 'type' | see `llmops eval metrics` for the types");
+  CHECK(metric("{name: ok, type: equals, expect: b}") == "s.eval.yaml:4:36: unknown key 'expect' in metric 1 | did you mean 'expected'?");
   CHECK(metric("{name: ok, type: eqals, expected: b}") == "s.eval.yaml:4:28: unknown metric 'eqals' | did you mean 'equals'? See: llmops eval metrics");
   CHECK(metric("{name: ok, type: qqqqqqqqqqqqqqq}").starts_with("s.eval.yaml:4:28: unknown metric 'qqqqqqqqqqqqqqq' | known: equals, "));
   CHECK(metric("{name: ok, type: qqqqqqqqqqqqqqq}").ends_with(" See: llmops eval metrics"));
@@ -84,9 +87,25 @@ TEST_CASE("a metric is of a known kind with known parameters") {
   CHECK(metric("{name: ok, type: equals, expected: \"{{ case.x }}{{ steps.find.output }}{{ output }}{{ question }}\"}") == "loaded");
 }
 
+TEST_CASE("a parameter of a metric has the type that the metric reads") {
+  const auto one = [](const std::string& parameters) { return metric("{name: ok, " + parameters + "}"); };
+  CHECK(one("type: one_of, values: 7") == "s.eval.yaml:4:44: 'values' must be a list, not a number | write a list: [a, b]");
+  CHECK(one("type: one_of, values: {a: 1}") == "s.eval.yaml:4:44: 'values' must be a list, not a mapping | write a list: [a, b]");
+  CHECK(one("type: one_of, values: []") == "s.eval.yaml:4:44: 'values' must be a list, not empty | write a list: [a, b]");
+  CHECK(one("type: one_of, values: \"{{ case.x }}\"") == "loaded");
+  CHECK(one("type: number, expected: null") == "s.eval.yaml:4:46: 'expected' must be a number or text, not nothing | write a number, or a template that gives one");
+  CHECK(one("type: number, expected: one") == "s.eval.yaml:4:11: 'expected' is not a number: 'one' | write a number, or a template that gives one");
+  CHECK(one("type: number, expected: '1,200'") == "loaded");
+  CHECK(one("type: contains, value: {a: 1}") == "s.eval.yaml:4:45: 'value' must be text or a list of texts, not a mapping | write a text, or a list of texts");
+  CHECK(one("type: contains, value: ''") == "s.eval.yaml:4:11: 'value' is empty, and every text holds the empty one | write the text to look for");
+  CHECK(one("type: regex, pattern: 3") == "s.eval.yaml:4:44: 'pattern' must be text, not a number | write a text in quotes");
+  CHECK(one("type: json_schema, schema: 3") == "s.eval.yaml:4:49: 'schema' must be the name of a file or a schema, not a number | name a file of the project");
+  CHECK(one("type: equals, expected: null") == "loaded");   // null may be the right answer
+}
+
 TEST_CASE("metric names are plain, free and used once") {
   const auto named = [](const std::string& name) { return metric("{name: " + name + ", type: equals, expected: b}"); };
-  for (const char* name : {"Ok", "1st", "_x", "a-b", "a.b", "\"\""}) CHECK(named(name).ends_with("cannot name a metric | use lower-case letters, digits and '_', and begin with a letter"));
+  for (const char* name : {"Ok", "1st", "_x", "a-b", "a.b"}) CHECK(named(name).ends_with("cannot name a metric | use lower-case letters, digits and '_', and begin with a letter"));
   CHECK(named("a-b") == "s.eval.yaml:4:18: 'a-b' cannot name a metric | use lower-case letters, digits and '_', and begin with a letter");
   for (const char* name : {"latency_ms", "ttft_ms", "cost_usd", "input_tokens", "output_tokens", "error_rate", "pass_rate", "baseline", "mean", "sum", "min", "max", "p50", "p90", "p95", "p99"}) {
     CHECK(named(name) == "s.eval.yaml:4:18: '" + std::string(name) + "' is a reserved name | name the metric otherwise");
@@ -130,8 +149,8 @@ TEST_CASE("gates are texts about names that the suite or the chain has") {
   CHECK(gate("steps.anser.latency_ms < 1") == "s.eval.yaml:6:5: unknown name 'steps.anser.latency_ms' | did you mean 'steps.answer.latency_ms'?");
   CHECK(gate("1") == "s.eval.yaml:6:5: a gate must be text | put it in quotes");
   CHECK(gate("ok => 1").starts_with("s.eval.yaml:6:"));
-  CHECK(SuiteFolder().suite_refusal(kSuiteHead + "gates: ok >= 1\n") == "s.eval.yaml:4:8: 'gates' must be a list of texts");
-  CHECK(SuiteFolder().suite_refusal(kSuiteHead + "metrics: ok\n") == "s.eval.yaml:4:10: 'metrics' must be a list");
+  CHECK(SuiteFolder().suite_refusal(kSuiteHead + "gates: ok >= 1\n") == "s.eval.yaml:4:8: 'gates' must be a list of texts | write gates: [\"correct >= 0.85\"]");
+  CHECK(SuiteFolder().suite_refusal(kSuiteHead + "metrics: ok\n") == "s.eval.yaml:4:10: 'metrics' must be a list | write metrics: [{name: correct, type: equals, expected: \"{{ case.answer }}\"}]");
 }
 
 TEST_CASE("a suite's identity is its document and files, without description and gates") {

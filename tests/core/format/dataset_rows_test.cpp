@@ -98,8 +98,8 @@ TEST_CASE("a malformed JSONL row is named with its line and column") {
   CHECK(reading.error->where.file == "a.jsonl");
   CHECK(reading.error->where.line == 3);
   CHECK(reading.error->where.column == 8);
-  CHECK(shown(read_rows("a.jsonl", "{}\n[1]\n")) == "row 2 is a list, not an object |  | 2:0");
-  CHECK(shown(read_rows("a.jsonl", "{}\n{}\n\"x\"\n")) == "row 3 is text, not an object |  | 3:0");
+  CHECK(shown(read_rows("a.jsonl", "{}\n[1]\n")) == "row 2 is a list, not an object | write every row as an object of columns, like {\"question\": \"...\"} | 2:0");
+  CHECK(shown(read_rows("a.jsonl", "{}\n{}\n\"x\"\n")) == "row 3 is text, not an object | write every row as an object of columns, like {\"question\": \"...\"} | 3:0");
   const auto invalid = read_rows("a.jsonl", "{\"a\":1}\n{\"a\":\"\xC3(\"}\n");
   REQUIRE(invalid.error);
   CHECK(invalid.error->message.starts_with("row 2: malformed JSON"));
@@ -120,9 +120,9 @@ TEST_CASE("a JSON object with one list gives that list's rows") {
   CHECK_FALSE(reading.error);
   REQUIRE(reading.rows.size() == 2);
   CHECK(reading.lines == std::vector<int>{3, 4});
-  CHECK(shown(read_rows("a.json", "{\"a\": [], \"b\": []}")) == "'a.json' is neither a list of rows nor an object with one list |  | 1:0");
-  CHECK(shown(read_rows("a.json", "3")) == "'a.json' is neither a list of rows nor an object with one list |  | 1:0");
-  CHECK(shown(read_rows("a.json", "[{},\n 7]")) == "row 2 is a number, not an object |  | 2:0");
+  CHECK(shown(read_rows("a.json", "{\"a\": [], \"b\": []}")) == "'a.json' is neither a list of rows nor an object with one list | write a list of objects: [{...}, {...}] | 1:0");
+  CHECK(shown(read_rows("a.json", "3")) == "'a.json' is neither a list of rows nor an object with one list | write a list of objects: [{...}, {...}] | 1:0");
+  CHECK(shown(read_rows("a.json", "[{},\n 7]")) == "row 2 is a number, not an object | write every row as an object of columns, like {\"question\": \"...\"} | 2:0");
 }
 
 TEST_CASE("CSV keeps text, quotes, commas and newlines as RFC 4180 says") {
@@ -137,25 +137,67 @@ TEST_CASE("CSV keeps text, quotes, commas and newlines as RFC 4180 says") {
 }
 
 TEST_CASE("CSV errors name the row, what is wrong and where its first byte stands") {
-  CHECK(shown(read_rows("a.csv", "a,b,c,d,e\n1,2,3,4,5\n\"x\ny\",2,3,4,5\n1,2,3,4\n")) == "row 3 has 4 fields, the header has 5 |  | 5:0");
-  CHECK(shown(read_rows("a.csv", "a,b\n\"x\ny\"\n1,2\n")) == "row 1 has 1 field, the header has 2 |  | 2:0");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,2\n\n3,4\n")) == "row 2 is blank | remove the empty line | 3:0");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n3,4\n")) == "row 1 has a quote that is never closed |  | 2:3");
+  CHECK(shown(read_rows("a.csv", "a,b,c,d,e\n1,2,3,4,5\n\"x\ny\",2,3,4,5\n1,2,3,4\n")) == "row 3 has 4 fields, the header has 5 | write all fields, empty ones too | 5:8");
+  CHECK(shown(read_rows("a.csv", "a,b\n\"x\ny\"\n1,2\n")) == "row 1 has 1 field, the header has 2 | write all fields, empty ones too | 3:3");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2\n\n3,4\n")) == "row 2 is blank | remove the empty line | 3:1");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n3,4\n")) == "row 1 has a quote that is never closed | close it, or double a quote that belongs to the field | 2:3");
   CHECK(shown(read_rows("a.csv", "a,b\n1,2\nx y\"z,4\n")) == "row 2 has a quote inside an unquoted field | quote the field and double the quote | 3:4");
   CHECK(shown(read_rows("a.csv", "a,b\n1,\"2\n\" ,3\n")) == "row 1 has text after a closing quote | double a quote that belongs to the field | 3:2");
   CHECK(shown(read_rows("a.csv", "a,b\n1,2\r3,4\n")) == "row 1 has a carriage return without a line feed | quote the field, or end lines with LF or CRLF | 2:4");
-  CHECK(shown(read_rows("a.csv", "a,b\n1,\"x\ny\xFF\"\n")) == "row 1 is not valid UTF-8 |  | 3:0");
-  CHECK(shown(read_rows("a.csv", "")) == "'a.csv' is empty: a CSV file starts with a header |  | 1:0");
-  CHECK(shown(read_rows("a.csv", "a,,c\n")) == "column 2 of the header has no name |  | 1:0");
-  CHECK(shown(read_rows("a.csv", "a,b,a\n")) == "the header names 'a' twice |  | 1:0");
-  CHECK(shown(read_rows("a.csv", "a,\"b\n")) == "the header has a quote that is never closed |  | 1:3");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,\"x\ny\xFF\"\n")) == "row 1 is not valid UTF-8 | save the file as UTF-8 | 3:2");
+  CHECK(shown(read_rows("a.csv", "")) == "'a.csv' is empty: a CSV file starts with a header | write the names of the columns into the first line | 1:1");
+  CHECK(shown(read_rows("a.csv", "a,,c\n")) == "column 2 of the header has no name | name the column, or remove it | 1:3");
+  CHECK(shown(read_rows("a.csv", "a,b,a\n")) == "the header names 'a' twice | rename one of the two | 1:5");
+  CHECK(shown(read_rows("a.csv", "a,\"b\n")) == "the header has a quote that is never closed | close it, or double a quote that belongs to the field | 1:3");
+}
+
+TEST_CASE("a row of too many fields is refused at the first of them, one of too few at its end") {
+  const std::string surplus = "put a field that holds a comma in quotes", few = "write all fields, empty ones too";
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2,3,4\n")) == "row 1 has 4 fields, the header has 2 | " + surplus + " | 2:5");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,2,\n")) == "row 1 has 3 fields, the header has 2 | " + surplus + " | 2:5");
+  CHECK(shown(read_rows("a.csv", "a,b\n1,\"x\ny\",3\r\n")) == "row 1 has 3 fields, the header has 2 | " + surplus + " | 3:4");
+  CHECK(shown(read_rows("a.csv", "a,b,c\r\n1,22\r\n")) == "row 1 has 2 fields, the header has 3 | " + few + " | 2:5");
+  CHECK(shown(read_rows("a.csv", "a,b,c\n1,2")) == "row 1 has 2 fields, the header has 3 | " + few + " | 2:4");
+  CHECK(shown(read_rows("a.tsv", "a\tb\tc\n1\t2\r\n")) == "row 1 has 2 fields, the header has 3 | " + few + " | 2:4");
+}
+
+TEST_CASE("a quote that is never closed is refused where it opens, however far on the end is") {
+  std::string text = "a,b\n1,2\nx,\"open\n";
+  for (int i = 0; i < 20'000; ++i) text += "1,2\n";
+  CHECK(shown(read_rows("a.csv", text)) == "row 2 has a quote that is never closed | close it, or double a quote that belongs to the field | 3:3");
+}
+
+TEST_CASE("line ends of both kinds may be mixed in a table") {
+  const auto csv = read_rows("a.csv", "a,b\r\n1,2\n3,4\r\n5,6"), tsv = read_rows("a.tsv", "a\tb\n1\t2\r\n3\t4\n5\t6\r\n");
+  CHECK_FALSE(csv.error);
+  CHECK_FALSE(tsv.error);
+  CHECK(csv.rows.size() == 3);
+  CHECK(tsv.rows == csv.rows);
+  CHECK(csv.lines == std::vector<int>{2, 3, 4});
+}
+
+TEST_CASE("NUL bytes and UTF-16 are refused with the way to convert them") {
+  const std::string convert = "convert it to UTF-8 text, for example: iconv -f UTF-16 -t UTF-8 OLD > NEW";
+  CHECK(shown(read_rows("a.csv", std::string("a,b\n1,x\0y\n", 10))) == "row 1 holds a NUL byte | " + convert + " | 2:4");
+  CHECK(shown(read_rows("a.csv", std::string("a,b\n1,\"\"\"\n\"\"\0\"\n", 15))) == "row 1 holds a NUL byte | " + convert + " | 3:3");
+  CHECK(shown(read_rows("a.tsv", std::string("a\tb\n1\tx\0\n", 9))) == "row 1 holds a NUL byte | " + convert + " | 2:4");
+  CHECK(shown(read_rows("a.csv", std::string("a\0,\0b\0", 6))) == "the header holds a NUL byte | " + convert + " | 1:2");
+  for (const char* name : {"a.csv", "a.tsv", "a.jsonl", "a.json", "a.yaml", "a"}) {
+    for (const std::string& bytes : {std::string("\xFF\xFE" "a\0,\0b\0", 8), std::string("\xFE\xFF\0a\0,\0b", 8)}) {
+      INFO(name);
+      CHECK(shown(read_rows(name, bytes)) == "'" + std::string(name) + "' is UTF-16 text | convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW | 1:1");
+    }
+  }
+  const auto jsonl = read_rows("a.jsonl", std::string("{\"a\": \"\0\"}\n", 11));
+  REQUIRE(jsonl.error);
+  CHECK_FALSE(jsonl.error->hint.empty());
 }
 
 TEST_CASE("blank lines end a table, and are rows of a table of one column") {
   CHECK(read_rows("a.csv", "a,b\n1,2\n\n\n").rows.size() == 1);
   CHECK_FALSE(read_rows("a.csv", "a,b\n1,2\n\n\n").error);
   CHECK(read_rows("a.csv", "a\n1\n\n2\n").rows.size() == 3);
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\n\n3\t4\n")) == "row 2 is blank | remove the empty line | 3:0");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\n\n3\t4\n")) == "row 2 is blank | remove the empty line | 3:1");
 }
 
 TEST_CASE("TSV splits at tabs, keeps quotes and undoes its escapes") {
@@ -166,8 +208,8 @@ TEST_CASE("TSV splits at tabs, keeps quotes and undoes its escapes") {
   CHECK(dump_json(reading.rows[1]) == R"({"id":"2","text":""})");
   CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\q\n")) == "row 1 has an unknown escape '\\q' | write a backslash as '\\\\' | 2:4");
   CHECK(shown(read_rows("a.tsv", "a\tb\n1\tx\\\n")) == "row 1 has an unknown escape '\\' | write a backslash as '\\\\' | 2:4");
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\t3\n")) == "row 1 has 3 fields, the header has 2 |  | 2:0");
-  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t\xED\xA0\x80\n")) == "row 1 is not valid UTF-8 |  | 2:3");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t2\t3\n")) == "row 1 has 3 fields, the header has 2 | write a tab that belongs to a field as '\\t' | 2:5");
+  CHECK(shown(read_rows("a.tsv", "a\tb\n1\t\xED\xA0\x80\n")) == "row 1 is not valid UTF-8 | save the file as UTF-8 | 2:3");
 }
 
 TEST_CASE("YAML gives the rows of a list, or of an object's only list") {
@@ -180,7 +222,7 @@ TEST_CASE("YAML gives the rows of a list, or of an object's only list") {
   CHECK_FALSE(nested.error);
   CHECK(nested.lines == std::vector<int>{3, 4});
   const auto scalar = read_rows("a.yaml", "- q: x\n- 3\n");
-  CHECK(shown(scalar) == "row 2 is a number, not an object |  | 2:0");
+  CHECK(shown(scalar) == "row 2 is a number, not an object | write every row as an object of columns, like {\"question\": \"...\"} | 2:0");
   const auto broken = read_rows("a.yaml", "- q: [\n");
   REQUIRE(broken.error);
   CHECK(broken.error->code == ErrorCode::kData);
@@ -220,8 +262,8 @@ TEST_CASE("damaged compressed data is an error, never fewer rows") {
   const std::string text = many_rows(4000), packed = gzip(text), frame = zstd(text);
   CHECK(shown(read_rows("a.jsonl.gz", packed.substr(0, packed.size() - 10))) == "the gzip data of 'a.jsonl.gz' ends early | copy the file again | 0:0");
   CHECK(shown(read_rows("a.jsonl.zst", frame.substr(0, frame.size() - 5))) == "the zstd data of 'a.jsonl.zst' ends early | copy the file again | 0:0");
-  CHECK(shown(read_rows("a.jsonl.gz", "{}\n")) == "'a.jsonl.gz' is not gzip data |  | 0:0");
-  CHECK(shown(read_rows("a.csv.zst", "")) == "'a.csv.zst' is not zstd data |  | 0:0");
+  CHECK(shown(read_rows("a.jsonl.gz", "{}\n")) == "'a.jsonl.gz' is not gzip data | remove .gz from the name, or compress the file | 0:0");
+  CHECK(shown(read_rows("a.csv.zst", "")) == "'a.csv.zst' is not zstd data | remove .zst from the name, or compress the file | 0:0");
   std::string flipped = packed;
   flipped[packed.size() / 2] = static_cast<char>(flipped[packed.size() / 2] ^ 0x10);
   CHECK(read_rows("a.jsonl.gz", flipped).error);

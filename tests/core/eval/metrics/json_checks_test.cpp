@@ -60,11 +60,11 @@ TEST_CASE("json_schema names the place and the keyword that failed") {
 TEST_CASE("a schema comes from a file, and a broken one is refused at load") {
   const Json params{{"schema", "schemas/a.json"}};
   CHECK(made(try_make("json_schema", params, R"({"type": "object"})")) == "made");
-  CHECK(made(try_make("json_schema", params, "{")) == "malformed JSON: unexpected end of input | ");
+  CHECK(made(try_make("json_schema", params, "{")) == "malformed JSON: unexpected end of input | close the quote, bracket or brace that is open");
   CHECK(made(try_make("json_schema", Json::object())) == "'json_schema' needs 'schema' | name a schema file or write the schema inline");
-  CHECK(made(try_make("json_schema", {{"schema", 3}})) == "a schema must be a mapping, not a number | ");
-  CHECK(made(try_make("json_schema", {{"schema", {{"pattern", "a("}}}})) == "pattern \"a(\" does not compile | ");
-  CHECK(made(try_make("json_schema", {{"schema", {{"items", {{"multipleOf", 0}}}}}})) == "'multipleOf' must be greater than 0 | ");
+  CHECK(made(try_make("json_schema", {{"schema", 3}})) == "a schema must be a mapping, not a number | write a JSON Schema, like {\"type\": \"object\"}");
+  CHECK(made(try_make("json_schema", {{"schema", {{"pattern", "a("}}}})) == "pattern \"a(\" does not compile | write an ECMAScript regular expression, and double its backslashes in JSON");
+  CHECK(made(try_make("json_schema", {{"schema", {{"items", {{"multipleOf", 0}}}}}})) == "'multipleOf' must be greater than 0 | write a number above 0");
   CHECK(made(try_make("json_schema", {{"schema", {{"$ref", "#/definitions/none"}}}})).starts_with("not a draft 7 schema: "));
   CHECK(made(try_make("json_schema", {{"schema", {{"type", 5}}}})).starts_with("not a draft 7 schema: "));
   CHECK(made(try_make("json_schema", {{"schema", {{"$ref", "http://example.org/x.json"}}}})).starts_with("not a draft 7 schema: "));
@@ -77,7 +77,7 @@ TEST_CASE("a schema that refers to itself checks trees") {
 }
 
 TEST_CASE("a schema that refers to itself without an end is refused") {
-  constexpr const char* kRefused = "the schema refers to itself without going deeper into the value | ";
+  constexpr const char* kRefused = "the schema refers to itself without going deeper into the value | put the inner `$ref` below `properties` or `items`";
   for (const char* text : {R"({"$ref": "#"})", R"({"anyOf": [{"$ref": "#"}]})", R"({"properties": {"a": {"not": {"$ref": "#/properties/a"}}}})",
                            R"({"definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"allOf": [{"$ref": "#/definitions/a"}]}}, "$ref": "#/definitions/a"})"}) {
     CHECK(made(try_make("json_schema", {{"schema", Json::parse(text)}})) == kRefused);
@@ -85,9 +85,11 @@ TEST_CASE("a schema that refers to itself without an end is refused") {
 }
 
 TEST_CASE("a long text never meets a recursive matcher") {
-  const Json params{{"schema", {{"type", "string"}, {"pattern", "^(a|b)*$"}}}};
-  CHECK(told("json_schema", "\"" + std::string(4096, 'a') + "\"", params) == "1");
-  CHECK(told("json_schema", "\"" + std::string(1000000, 'a') + "\"", params) == "error: a text over 4096 bytes cannot be checked by a schema with 'pattern' or 'format'");
+  const Json params{{"schema", {{"type", "string"}, {"pattern", "^(?=a)(a|b)*$"}}}}, linear{{"schema", {{"type", "string"}, {"pattern", "^(a|b)*$"}}}};
+  constexpr size_t kLongest = SchemaChecker::kLongestMatchedText;
+  CHECK(told("json_schema", "\"" + std::string(kLongest, 'a') + "\"", params) == "1");
+  CHECK(told("json_schema", "\"" + std::string(1000000, 'a') + "\"", params).starts_with("error: a text over " + std::to_string(kLongest) + " bytes cannot be checked by a schema with "));
+  CHECK(told("json_schema", "\"" + std::string(1000000, 'a') + "\"", linear) == "1");
   const Json plain{{"schema", {{"type", "string"}}}};
   CHECK(told("json_schema", "\"" + std::string(1000000, 'a') + "\"", plain) == "1");
 }

@@ -50,9 +50,10 @@ TEST_CASE("number has no score where a number cannot be") {
   CHECK(told("number", nullptr, {{"expected", 1}}) == "error: target is null");
   CHECK(told("number", true, {{"expected", 1}}) == "error: 'number' needs a number or text, got a bool");
   CHECK(told("number", Json::parse("[1]"), {{"expected", 1}}) == "error: 'number' needs a number or text, got a list");
-  CHECK(told("number", 1, {{"expected", "one"}}) == "error: 'expected' is not a number: 'one'");
+  CHECK(made(try_make("number", {{"expected", "one"}})) == "'expected' is not a number: 'one' | write a number, or a template that gives one");
+  CHECK(made(try_make("number", {{"expected", nullptr}})) == "'expected' is not a number: null | write a number, or a template that gives one");
   CHECK(told("number", 1, Json::object()) == "error: 'expected' is missing");
-  CHECK(made(try_make("number", {{"expected", 1}, {"absolute", -1}})) == "'absolute' of 'number' must be a number, 0 or more, got -1 | ");
+  CHECK(made(try_make("number", {{"expected", 1}, {"absolute", -1}})) == "'absolute' of 'number' must be a number, 0 or more, got -1 | write a number, like 0.01");
   CHECK(made(try_make("number", {{"expected", 1}, {"extract", "lst"}})) == "'extract' of 'number' cannot be 'lst' | did you mean 'last'?");
   CHECK(made(try_make("number", {{"expected", 1}, {"relative", "{{ case.t }}"}})) == "made");
 }

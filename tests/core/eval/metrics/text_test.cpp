@@ -92,7 +92,7 @@ TEST_CASE("regex searches or matches the whole text") {
 TEST_CASE("a regex that does not compile is refused at load, or for the case whose template gave it") {
   CHECK(made(try_make("regex", {{"pattern", "a(b"}})) == "regex 'a(b' does not compile: missing ): a(b | use RE2 syntax, which has no look-around and no back-references");
   CHECK(made(try_make("regex", {{"pattern", "(?=x)"}})).starts_with("regex '(?=x)' does not compile: "));
-  CHECK(made(try_make("regex", {{"pattern", 3}})) == "'pattern' must be text, got a number | ");
+  CHECK(made(try_make("regex", {{"pattern", 3}})) == "'pattern' must be text, got a number | put it in quotes");
   const Json literal{{"pattern", "{{ case.pattern }}"}};
   auto metric = try_make("regex", literal);
   REQUIRE(metric);
