@@ -8,8 +8,8 @@
 
 #include <algorithm>
 
-#include "core/base/clock.h"
 #include "core/provider/chat_json.h"
+#include "core/provider/http_reply.h"
 #include "core/provider/openai_error.h"
 #include "core/provider/openai_stream.h"
 
@@ -18,87 +18,6 @@ namespace {
 
 constexpr size_t kEmbedBatch = 256;
 constexpr size_t kSmallestEmbedBatch = 16;  // servers with a limit refuse more than this at the least
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                          c == '_' || c == '~';
-    if (is_plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-  }
-  return out;
-}
-
-// base_url may end in '/' and may carry a query of its own.
-std::string endpoint_url(const OpenAiOptions& options, std::string_view path) {
-  const size_t mark = options.base_url.find('?');
-  std::string url = options.base_url.substr(0, mark);
-  while (!url.empty() && url.back() == '/') url.pop_back();
-  url += path;
-  if (mark != std::string::npos) url += options.base_url.substr(mark);
-  char separator = mark == std::string::npos ? '?' : '&';
-  for (const auto& [name, value] : options.query) {
-    url += separator + percent_encoded(name) + "=" + percent_encoded(value);
-    separator = '&';
-  }
-  return url;
-}
-
-std::string shown_base_url(const std::string& base_url) {
-  const Result<UrlParts> parts = parse_url(base_url);
-  if (!parts) return {};
-  const std::string path = parts->path.substr(0, parts->path.find('?'));
-  return fmt::format("{}://{}:{}{}", parts->scheme, parts->host, parts->port, path == "/" ? "" : path);
-}
-
-// Retries see HTTP statuses and transport errors; this turns what goes wrong inside a stream into one or the other.
-class StreamingTransport final : public Transport {
- public:
-  explicit StreamingTransport(Transport& inner) : inner_(inner) {}
-
-  bool feed(std::string_view bytes) { return stream_->feed(bytes, system_clock_source().steady_ns()); }
-
-  Result<HttpResponse> send(const HttpRequest& request, const CancelToken& cancel) override {
-    stream_ = std::make_unique<ChatStream>();
-    started_ns_ = system_clock_source().steady_ns();
-    Result<HttpResponse> sent = inner_.send(request, cancel);
-    stream_->finish();
-    if (!sent) {
-      const bool is_ended = sent.error().kind == "cut" || sent.error().kind == "timeout";
-      if (!is_ended || !stream_->is_complete()) return sent;
-      HttpResponse response;  // all that matters had arrived
-      response.status = 200;
-      response.latency_ms = static_cast<double>(system_clock_source().steady_ns() - started_ns_) / 1e6;
-      return response;
-    }
-    if (!stream_->error().is_null()) {
-      sent->status = std::max(sent->status, status_of_error_object(stream_->error()));
-      Json body = Json::object();
-      body["error"] = stream_->error();
-      sent->body = dump_json(body);
-    } else if (!stream_->has_events()) {
-      sent->body = stream_->raw();
-    } else if (sent->status == 200 && !stream_->is_complete() && stream_->broken_chunk().empty()) {
-      return Error(ErrorCode::kProvider, "the stream stopped before the end of the reply").with_kind("cut", true);
-    }
-    return sent;
-  }
-
-  const ChatStream& stream() const { return *stream_; }
-  std::optional<double> first_token_ms() const {
-    if (!stream_->first_token_ns()) return std::nullopt;
-    return static_cast<double>(*stream_->first_token_ns() - started_ns_) / 1e6;
-  }
-
- private:
-  Transport& inner_;
-  std::unique_ptr<ChatStream> stream_ = std::make_unique<ChatStream>();
-  int64_t started_ns_ = 0;
-};
 
 Json chat_body(const ChatRequest& request, bool is_streaming) {
   Json body = Json::object();
@@ -194,16 +113,12 @@ class OpenAiProvider final : public Provider {
   const char* name() const override { return "openai"; }
 
  private:
-  struct Answer { Json body; double latency_ms = 0; int retries = 0; };
-
   ServerContext context_for(const std::string& model) const;
   HttpRequest http_request(std::string_view path, const Json& body, double timeout_s) const;
-  Result<RetriedResponse> send(Transport& transport, const HttpRequest& request, const ServerContext& context,
-                               const CancelToken& cancel);
+  Sender sender() { return {options_.retry, limiter_, rate_}; }
   Result<Answer> ask(const HttpRequest& request, const ServerContext& context, const CancelToken& cancel);
   Result<Answer> ask_streaming(HttpRequest request, const ServerContext& context, const CancelToken& cancel,
                                std::optional<double>& ttft_ms);
-  Result<Answer> answer_of(const RetriedResponse& sent, const ServerContext& context) const;
 
   const OpenAiOptions options_;
   Transport& transport_;
@@ -228,7 +143,7 @@ ServerContext OpenAiProvider::context_for(const std::string& model) const {
 
 HttpRequest OpenAiProvider::http_request(std::string_view path, const Json& body, double timeout_s) const {
   HttpRequest request;
-  request.url = endpoint_url(options_, path);
+  request.url = endpoint_url(options_.base_url, path, options_.query);
   request.headers.emplace_back("Content-Type", "application/json");
   if (!options_.api_key.empty()) request.headers.emplace_back("Authorization", "Bearer " + options_.api_key.reveal());
   for (const auto& [name, secret] : options_.headers) request.headers.emplace_back(name, secret.reveal());
@@ -237,45 +152,18 @@ HttpRequest OpenAiProvider::http_request(std::string_view path, const Json& body
   return request;
 }
 
-Result<RetriedResponse> OpenAiProvider::send(Transport& transport, const HttpRequest& request, const ServerContext& context,
-                                             const CancelToken& cancel) {
-  Result<RetriedResponse> sent = send_with_retries(transport, request, options_.retry, limiter_, &rate_, cancel);
-  if (!sent) {
-    Error error = std::move(sent).error();
-    if (error.kind == "cut") error.kind = "cut_stream";
-    if (error.code == ErrorCode::kProvider) error.message += fmt::format(" (model '{}')", context.model);
-    return error;
-  }
-  const int status = sent->response.status;
-  if (status < 200 || status > 299) return http_status_error(status, sent->response.body, sent->retries, context);
-  return sent;
-}
-
-Result<OpenAiProvider::Answer> OpenAiProvider::answer_of(const RetriedResponse& sent, const ServerContext& context) const {
-  Result<Json> body = parse_json(sent.response.body, "answer");
-  if (!body) {
-    return reply_error("answered with text that is not JSON", "invalid_json", false, server_words(sent.response.body, context),
-                       fmt::format("check that base_url '{}' is that of an OpenAI-compatible API", context.base_url), context);
-  }
-  const Json& error = member(*body, "error");
-  if (!error.is_null()) {  // some gateways answer 200 to everything
-    return http_status_error(status_of_error_object(error), sent.response.body, sent.retries, context);
-  }
-  return Answer{*std::move(body), sent.response.latency_ms, sent.retries};
-}
-
-Result<OpenAiProvider::Answer> OpenAiProvider::ask(const HttpRequest& request, const ServerContext& context,
+Result<Answer> OpenAiProvider::ask(const HttpRequest& request, const ServerContext& context,
                                                    const CancelToken& cancel) {
-  LLMOPS_ASSIGN(const RetriedResponse sent, send(transport_, request, context, cancel));
+  LLMOPS_ASSIGN(const RetriedResponse sent, sender().send(transport_, request, context, cancel));
   return answer_of(sent, context);
 }
 
-Result<OpenAiProvider::Answer> OpenAiProvider::ask_streaming(HttpRequest request, const ServerContext& context,
+Result<Answer> OpenAiProvider::ask_streaming(HttpRequest request, const ServerContext& context,
                                                              const CancelToken& cancel, std::optional<double>& ttft_ms) {
-  StreamingTransport streaming(transport_);
+  StreamingTransport<ChatStream> streaming(transport_);
   request.headers.emplace_back("Accept", "text/event-stream");
   request.on_data = [&streaming](std::string_view bytes) { return streaming.feed(bytes); };
-  LLMOPS_ASSIGN(const RetriedResponse sent, send(streaming, request, context, cancel));
+  LLMOPS_ASSIGN(const RetriedResponse sent, sender().send(streaming, request, context, cancel));
   const ChatStream& stream = streaming.stream();
   if (!stream.has_events()) return answer_of(sent, context);  // the server knows no streaming
   if (!stream.broken_chunk().empty()) {

@@ -1,4 +1,5 @@
-// Error answers. Shapes met in practice: {"error": {"message", "type", "code"}} (OpenAI, Azure, vLLM), {"error": "text"}
+// Error answers. Shapes met in practice: {"error": {"message", "type", "code"}} (OpenAI, Azure, vLLM), {"type": "error",
+// "error": {"type", "message"}} (Anthropic), {"error": "text"}
 // (Ollama), {"object": "error", "message"} (older vLLM), {"detail": "text" or [{"msg"}]} (FastAPI), HTML from a proxy.
 // Every word that comes from the server is scrubbed before it is cut, because some servers echo the key they refuse.
 #include "core/provider/openai_error.h"
@@ -26,7 +27,8 @@ std::string words_in(const Json& body) {
 }
 
 bool is_context_overflow(std::string_view body) {
-  for (const std::string_view sign : {"context_length_exceeded", "maximum context length", "context size", "context window"}) {
+  for (const std::string_view sign : {"context_length_exceeded", "maximum context length", "context size", "context window",
+                                      "prompt is too long"}) {
     if (body.find(sign) != std::string_view::npos) return true;
   }
   return false;
@@ -41,7 +43,8 @@ std::string hint_for(int status, std::string_view body, const ServerContext& con
   if ((status == 400 || status == 413) && is_context_overflow(body)) {
     return "shorten the input, or choose a model with a longer context";
   }
-  if (body.find("insufficient_quota") != std::string_view::npos) return "check the plan and the balance of the account";
+  const bool is_out_of_credit = body.find("insufficient_quota") != std::string_view::npos || body.find("credit balance") != std::string_view::npos;
+  if (status == 402 || is_out_of_credit) return "check the plan and the balance of the account";
   switch (status) {
     case 400:
     case 422:
@@ -76,6 +79,10 @@ int status_of_error_object(const Json& error) {
   }
   const std::string type = text_member(error, "type");
   const std::string code_name = text_member(error, "code");
+  constexpr std::pair<std::string_view, int> kTypes[] = {   // Anthropic's
+      {"authentication_error", 401}, {"billing_error", 402}, {"permission_error", 403}, {"not_found_error", 404},
+      {"request_too_large", 413}, {"timeout_error", 504}, {"overloaded_error", 529}};
+  for (const auto& [known, status] : kTypes) if (type == known) return status;
   if (type == "rate_limit_error" || code_name == "rate_limit_exceeded" || code_name == "429") return 429;
   if (type == "invalid_request_error") return 400;
   return 500;
@@ -90,7 +97,7 @@ std::string server_words(std::string_view body, const ServerContext& context) {
 
 Error reply_error(std::string_view what, const char* kind, bool can_retry, std::string_view words, std::string hint,
                   const ServerContext& context) {
-  std::string message = fmt::format("openai {} for model '{}'", what, context.model);
+  std::string message = fmt::format("{} {} for model '{}'", context.provider, what, context.model);
   if (!words.empty()) message += fmt::format(": {}", words);
   return Error(ErrorCode::kProvider, std::move(message), std::move(hint)).with_kind(kind, can_retry);
 }
