@@ -47,7 +47,7 @@ std::string by_folder(const char* verb, const std::vector<std::string>& files) {
 Action declare_init(CLI::App& app) {
   auto options = std::make_shared<InitOptions>();
   app.add_option("DIR", options->directory, "the folder (default: this one)");
-  app.add_option("--template", options->project_template, "blank, qa, rag or classify")->type_name("NAME");
+  app.add_option("--template", options->project_template, "blank, qa, rag, agent or classify")->type_name("NAME");
   return [options](Invocation& invocation) -> Result<Outcome> {
     options->dry_run = invocation.globals.dry_run;
     LLMOPS_ASSIGN(const InitReport report, init_project(invocation.surroundings, *options));

@@ -7,7 +7,7 @@
 
 namespace llmops {
 
-std::vector<std::string> init_templates() { return {"blank", "qa", "rag", "classify"}; }
+std::vector<std::string> init_templates() { return {"blank", "qa", "rag", "agent", "classify"}; }
 
 namespace {
 
@@ -56,7 +56,6 @@ bool is_script(std::string_view path) { return path.ends_with(".sh") || path.end
 
 Result<InitReport> init_project(const Surroundings& surroundings, const InitOptions& options) {
   const auto known = init_templates();
-  if (options.project_template == "agent") return Error(ErrorCode::kUsage, "the template 'agent' needs agent steps, which are not in this version of llmops", "choose blank, qa, rag or classify; see ROADMAP.md");
   if (std::find(known.begin(), known.end(), options.project_template) == known.end()) {
     return Error(ErrorCode::kUsage, fmt::format("unknown template '{}'", options.project_template), did_you_mean(options.project_template, known));
   }
@@ -114,6 +113,8 @@ Result<InitReport> init_project(const Surroundings& surroundings, const InitOpti
   }
   if (!options.dry_run) {
     report.next = next_command(surroundings, root, report, suites);
+    // Its tool is a program, and programs of a project run only after trust.
+    if (const size_t run = report.next.find("llmops eval run"); options.project_template == "agent" && run != std::string::npos) report.next.insert(run, "llmops trust && ");
   }
   return report;
 }

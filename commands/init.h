@@ -16,7 +16,7 @@ struct InitReport {
   std::string next;                     // the command to go on with
   bool dry_run = false;
 };
-// Templates: blank, qa, rag, classify; their files are the examples of the same names. Where the folder has a chain or a suite,
+// Templates: blank, qa, rag, agent, classify; their files are the examples of the same names. Where the folder has a chain or a suite,
 // blank adds none: it makes the folder a project and no more. Errors: kUsage for an unknown template.
 Result<InitReport> init_project(const Surroundings& surroundings, const InitOptions& options);
 std::vector<std::string> init_templates();

@@ -46,18 +46,60 @@ Result<Session> Session::open(Surroundings surroundings) {
   return session;
 }
 
+namespace {
+
+// `remote: origin` is short for {git: origin}.
+Status check_remote(const YamlDocument& document, YamlReader& top) {
+  const Json* remote = top.find("remote");
+  if (remote == nullptr) return {};
+  if (!remote->is_object()) {
+    LLMOPS_ASSIGN(const auto short_form, top.optional_text("remote"));
+    static_cast<void>(short_form);
+    return {};
+  }
+  LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document, "/remote", "remote"));
+  for (const char* key : {"git", "blobs"}) {
+    LLMOPS_ASSIGN(const auto place, reader.optional_text(key));
+    static_cast<void>(place);
+  }
+  return reader.finish();
+}
+
+Status check_monitor(const YamlDocument& document, YamlReader& top) {
+  if (top.find("monitor") == nullptr) return {};
+  LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document, "/monitor", "monitor"));
+  LLMOPS_CHECK(reader.expect_only({"alpha", "alarms_per_year", "window", "against", "strata", "embedder", "retention", "monitors"}));
+  LLMOPS_ASSIGN(const auto alpha, reader.optional_number("alpha", 0, 1));
+  LLMOPS_ASSIGN(const auto alarms, reader.optional_number("alarms_per_year", 0, 1e6));
+  static_cast<void>(alpha);
+  static_cast<void>(alarms);
+  for (const char* key : {"window", "against", "embedder", "retention"}) {
+    LLMOPS_ASSIGN(const auto text, reader.optional_text(key));
+    static_cast<void>(text);
+  }
+  for (const char* key : {"strata", "monitors"}) {
+    LLMOPS_ASSIGN(const auto list, reader.optional_text_list(key));
+    static_cast<void>(list);
+  }
+  return reader.finish();
+}
+
+}  // namespace
+
 Status Session::load_project() {
   LLMOPS_ASSIGN(project_, read_optional_yaml(root_ / "llmops.yaml", shown(root_ / "llmops.yaml")));
   if (!project_) return {};
   LLMOPS_ASSIGN(YamlReader top, YamlReader::open(*project_, "", "llmops.yaml"));
-  LLMOPS_ASSIGN(const std::string schema, top.text("llmops"));
+  LLMOPS_ASSIGN(const std::string schema, top.text("llmops", "begin with `llmops: project/v1`"));
   if (schema != "project/v1") return project_->error_at("/llmops", fmt::format("'{}' is not a project", schema), "write `llmops: project/v1`");
+  LLMOPS_CHECK(top.expect_only({"llmops", "chains", "suite", "capture", "remote", "monitor", "labels"}));
   LLMOPS_ASSIGN(const auto chains, top.optional_text_list("chains"));
   LLMOPS_ASSIGN(const auto suite, top.optional_text("suite"));
   LLMOPS_ASSIGN(const auto capture, top.optional_text("capture"));
-  for (const char* key : {"remote", "monitor"}) top.find(key);
+  LLMOPS_CHECK(check_remote(*project_, top));
+  LLMOPS_CHECK(check_monitor(*project_, top));
   if (const Json* labels = top.find("labels")) {
-    if (!labels->is_object()) return project_->error_at("/labels", "'labels' must be a mapping of names");
+    if (!labels->is_object()) return project_->error_at("/labels", "'labels' must be a mapping of names", "write labels: {prod: {require: [reason]}}");
     for (const auto& [name, entry] : labels->items()) {
       LLMOPS_ASSIGN(YamlReader label, YamlReader::open(*project_, json_pointer_append("/labels", name), fmt::format("label '{}'", name)));
       LLMOPS_ASSIGN(const auto require, label.optional_text_list("require"));

@@ -35,18 +35,23 @@ TrustItem command_item(const Chain& chain, const CommandSpec& command, const Sou
   return {"run " + join(command.argv), place_text(place), digest_of(description)};
 }
 
-bool is_default_host(const std::string& base_url) { return base_url.starts_with("https://api.openai.com/"); }
+// A key that only goes where it comes from needs no word.
+bool is_home_of_key(const ModelSpec& model) {
+  if (model.provider == ProviderKind::kOpenAi) return model.base_url.starts_with("https://api.openai.com/") && model.api_key->variable == "OPENAI_API_KEY";
+  const bool is_home = model.base_url == "https://api.anthropic.com" || model.base_url.starts_with("https://api.anthropic.com/");
+  return is_home && model.api_key->variable == "ANTHROPIC_API_KEY";
+}
 
 void add_model_items(const Chain& chain, const ModelSpec& model, std::vector<TrustItem>& items) {
   if (model.provider == ProviderKind::kExec) {
     items.push_back(command_item(chain, model.command, model.place));
     return;
   }
-  if (model.provider != ProviderKind::kOpenAi) return;
+  if (model.provider != ProviderKind::kOpenAi && model.provider != ProviderKind::kAnthropic) return;
   const auto url = parse_url(model.base_url);
   const std::string host = url ? url->host : model.base_url;
   std::vector<std::string> secrets;
-  if (model.api_key && !(is_default_host(model.base_url) && model.api_key->variable == "OPENAI_API_KEY")) secrets.push_back(model.api_key->variable);
+  if (model.api_key && !is_home_of_key(model)) secrets.push_back(model.api_key->variable);
   for (const HeaderSpec& header : model.headers) if (header.secret) secrets.push_back(header.secret->variable);
   for (const std::string& variable : secrets) {
     items.push_back({fmt::format("send the key {} to {}", variable, model.base_url), place_text(model.place),
@@ -98,7 +103,11 @@ std::vector<TrustItem> trust_items(const Chain& chain) {
   for (const auto& [name, model] : chain.models) add_model_items(chain, model, items);
   for (const StepSpec& step : chain.steps) {
     if (const auto* exec = std::get_if<ExecStep>(&step.body)) items.push_back(command_item(chain, exec->command, step.place));
+    const auto* agent = std::get_if<AgentStep>(&step.body);
+    if (agent == nullptr) continue;
+    for (const std::string& name : agent->tools) items.push_back(command_item(chain, chain.tools.at(name).command, step.place));
   }
+  for (const ChainStep* called : chain.called()) for (TrustItem& item : trust_items(*called->chain)) items.push_back(std::move(item));
   return items;
 }
 

@@ -316,7 +316,7 @@ class CaseTree {
     if (span.skipped) return;
     if (index < why_.size() && why_[index].state == "run anew" && !why_[index].reason.starts_with("first run")) text_ += inner + terminal_.paint("why     ", Tone::kMuted) + why_[index].reason + "\n";
     if (!span.prompt.empty()) prompt(inner, span);
-    else if (full_ || span.kind == "exec" || span.kind == "external") body(inner, "input", shown_value(span.input), kUnlimitedLines);
+    else if (full_ || span.kind == "exec" || span.kind == "tool" || span.kind == "external") body(inner, "input", shown_value(span.input), kUnlimitedLines);
     if (span.kind == "retrieve") documents(inner, span);
     else body(inner, "output", shown_value(span.output), kUnlimitedLines);
     for (size_t k = 0; k < below.size(); ++k) node(below[k], indent + std::string(terminal_.glyph(is_last ? "   " : "│  ", is_last ? "   " : "|  ")), k + 1 == below.size());

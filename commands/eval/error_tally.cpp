@@ -5,8 +5,9 @@
 namespace llmops {
 
 void ErrorTally::add(const CaseRecord& record) {
+  // What failed inside a step (a tool that an agent called, a step of a called chain) is an error of the case only if the step failed too.
   for (const SpanRecord& span : record.spans) {
-    if (!span.skipped && span.kind != "external" && !span.error_code.empty()) count(span.step, span.error_code, span.error_message, record);
+    if (!span.skipped && span.parent < 0 && !span.error_code.empty()) count(span.step, span.error_code, span.error_message, record);
   }
   if (!record.error_code.empty()) {
     if (record.error_step.empty()) count("output", record.error_code, record.error_message, record);

@@ -69,13 +69,10 @@ class EvalRun {
  private:
   Status check_budget() {
     if (!options_.budget_usd) return {};
-    for (const StepSpec& step : inputs_.chain.steps) {
-      const auto* body = std::get_if<ModelStep>(&step.body);
-      if (body == nullptr) continue;
-      const ModelSpec& model = inputs_.chain.models.at(body->model);
-      const bool is_paid = model.provider == ProviderKind::kOpenAi || model.provider == ProviderKind::kExec;
-      if (is_paid && !model.price) {
-        return Error(ErrorCode::kUsage, fmt::format("model '{}' has no price, so a budget in USD cannot be kept", model.name), "add price: {input: ..., output: ...} (USD per 1M tokens), or use --budget-tokens").at(model.place);
+    for (const ModelSpec* model : inputs_.chain.asked_models()) {
+      const bool is_paid = model->provider != ProviderKind::kReplay && model->provider != ProviderKind::kEcho;
+      if (is_paid && !model->price) {
+        return Error(ErrorCode::kUsage, fmt::format("model '{}' has no price, so a budget in USD cannot be kept", model->name), "add price: {input: ..., output: ...} (USD per 1M tokens), or use --budget-tokens").at(model->place);
       }
     }
     return {};
@@ -116,12 +113,14 @@ class EvalRun {
     context.retry.max_retries = static_cast<int>(session_.number_setting("retries"));
     context.seed = options_.seed;
     context.jobs = options_.jobs;
+    context.cancel = session_.surroundings().cancel;
     LLMOPS_ASSIGN(executor_, Executor::create(inputs_.chain, context));
     return {};
   }
 
   Status begin(const std::optional<RunRecord>& resumed) {
     if (!store_->has_version(inputs_.chain.vid)) {
+      LLMOPS_CHECK(commit_called_chains(session_, *store_, inputs_.chain));
       LLMOPS_ASSIGN(const VersionInput input, version_input(session_, inputs_.chain, fmt::format("snapshot for a run of {}", inputs_.suite.name), true));
       LLMOPS_ASSIGN(const VersionRecord version, store_->commit_version(input));
       static_cast<void>(version);
@@ -242,10 +241,11 @@ class EvalRun {
   void count(const CaseRecord& record) {
     for (const SpanRecord& span : record.spans) {
       if (span.skipped || span.kind == "external") continue;
-      ++spans_;
-      reused_ += span.cache == SpanCache::kStep || span.cache == SpanCache::kResponse;
       retries_ += span.retries;
       if (span.cost_usd) any_cost_ = true;
+      if (span.parent >= 0) continue;
+      ++spans_;
+      reused_ += span.cache == SpanCache::kStep || span.cache == SpanCache::kResponse;
     }
     errors_.add(record);
     bool no_score = !record.error_code.empty();

@@ -15,14 +15,11 @@ Status describe_chain(Store& store, const Chain& chain, EvalRunReport& report) {
     LLMOPS_ASSIGN(const Json manifest, parse_json(text, "manifest"));
     report.changed = changed_parts(manifest, chain);
   }
-  constexpr const char* kProviders[] = {"openai", "exec", "replay", "echo"};
-  for (const StepSpec& step : chain.steps) {
-    const auto* body = std::get_if<ModelStep>(&step.body);
-    if (body == nullptr) continue;
-    const ModelSpec& model = chain.models.at(body->model);
+  for (const ModelSpec* asked : chain.asked_models()) {
+    const ModelSpec& model = *asked;
     std::string shown = model.model;
     if (shown.empty()) {
-      shown = kProviders[static_cast<int>(model.provider)];
+      shown = provider_names()[static_cast<size_t>(model.provider)];
       if (!model.replay_path.empty()) shown += " " + model.replay_path;
     }
     const std::string line = fmt::format("{} = {}", model.name, shown);
@@ -143,11 +140,9 @@ class Numbers {
   void add_cost() {
     report_.cost_usd = total(report_.series, "cost_usd", report_.repeat);
     const ColumnSummary summary = summarize(report_.series, "cost_usd");
-    for (const StepSpec& step : chain_.steps) {
-      const auto* body = std::get_if<ModelStep>(&step.body);
-      if (body == nullptr) continue;
-      const ModelSpec& model = chain_.models.at(body->model);
-      if (model.provider == ProviderKind::kOpenAi && summary.absent > 0) report_.cost_is_unknown = true;
+    for (const ModelSpec* model : chain_.asked_models()) {
+      const bool is_bought = model->provider == ProviderKind::kOpenAi || model->provider == ProviderKind::kAnthropic;
+      if (is_bought && summary.absent > 0) report_.cost_is_unknown = true;
     }
     if (!report_.cost_usd && !report_.cost_is_unknown) return;
     MetricRow row;

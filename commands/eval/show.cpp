@@ -78,10 +78,12 @@ std::string changed_key_parts(const SpanRecord& now, const SpanRecord& before) {
 
 Result<CacheExplanation> explain(Store& store, const std::vector<RunRecord>& earlier_runs, const CaseRecord& record, const SpanRecord& span) {
   if (span.skipped) return CacheExplanation{"skipped", ""};
-  if (span.kind == "external") return CacheExplanation{"", ""};
+  if (span.kind == "external" || span.kind == "tool") return CacheExplanation{"", ""};
   if (span.cache == SpanCache::kStep) return CacheExplanation{"reused", "step: its definition, files, model and inputs were seen before"};
   if (span.cache == SpanCache::kResponse) return CacheExplanation{"reused", "reply: the provider was asked exactly this before"};
   if (!span.error_code.empty()) return CacheExplanation{"run anew", "it ended in an error, and errors are never kept"};
+  // A turn of an agent and a repair are kept with their step; alone they are only known to the provider's cache.
+  if (span.parent >= 0 && span.memo_key.empty()) return CacheExplanation{"", ""};
   if (span.memo_key.empty()) return CacheExplanation{"run anew", "bodies are not kept (capture), so nothing can be reused"};
   LLMOPS_ASSIGN(const auto earlier, find_earlier(store, earlier_runs, record, span));
   if (!earlier) return CacheExplanation{"run anew", "first run of this step on this case"};

@@ -100,6 +100,7 @@ Status check_for_keys(const Session& session, const Chain& chain) {
   // The same words once more, but for what --set brought in and what YAML had escaped.
   if (const auto finding = find_key(dump_json(chain.manifest), known)) return key_found(*finding, chain.shown_path, {0, 0});
   for (const ManifestFile& file : chain.files) LLMOPS_CHECK(scan_file(file.source, session.shown(file.source), known));
+  for (const ChainStep* called : chain.called()) LLMOPS_CHECK(check_for_keys(session, *called->chain));
   return {};
 }
 

@@ -96,41 +96,88 @@ void take_operational_keys(const Json& working, Json& models) {
   }
 }
 
-}  // namespace
+// The files and chain documents of a version, with those of the chains it calls, by path from the calling chain's folder.
+class Layout {
+ public:
+  Layout(Session& session, Store& store) : session_(session), store_(store) {}
 
-Result<Chain> load_version(Session& session, Store& store, const VersionRecord& version, const std::vector<Override>& overrides) {
-  LLMOPS_ASSIGN(const std::string text, store.read_manifest(version.vid));
-  LLMOPS_ASSIGN(Json manifest, parse_canonical_json(text, "manifest"));
-  Json document = manifest["chain"];
-  auto working = session.resolve_chain(version.chain);
-  if (working && document.contains("models")) {
-    if (auto bytes = read_file(*working)) {
-      auto parsed = parse_yaml(*bytes, session.shown(*working));
-      if (parsed && parsed->value().is_object() && parsed->value().contains("models")) take_operational_keys(parsed->value()["models"], document["models"]);
+  Status add(const std::string& vid, const std::string& chain_path, const std::string& chain_name) {
+    LLMOPS_ASSIGN(const std::string text, store_.read_manifest(vid));
+    LLMOPS_ASSIGN(Json manifest, parse_canonical_json(text, "manifest"));
+    const fs::path folder = fs::path(chain_path).parent_path();
+    for (const Json& file : manifest["files"]) {
+      const std::string path = file["path"].get<std::string>();
+      files_[(folder / path).lexically_normal().generic_string()] = {vid, path};
     }
+    for (const Json& called : manifest["chains"]) {
+      const std::string path = (folder / called["path"].get<std::string>()).lexically_normal().generic_string();
+      LLMOPS_CHECK(add(called["vid"].get<std::string>(), path, ""));
+    }
+    Json document = std::move(manifest["chain"]);
+    const std::string name = chain_name.empty() ? document.value("name", "") : chain_name;
+    auto working = session_.resolve_chain(name);
+    if (working && document.contains("models")) {
+      if (auto bytes = read_file(*working)) {
+        auto parsed = parse_yaml(*bytes, session_.shown(*working));
+        if (parsed && parsed->value().is_object() && parsed->value().contains("models")) take_operational_keys(parsed->value()["models"], document["models"]);
+      }
+    }
+    documents_[chain_path] = std::move(document);
+    return {};
   }
-  size_t depth = 0;
-  for (const Json& file : manifest["files"]) depth = std::max(depth, climbs(file["path"].get<std::string>()));
-  const fs::path root = store.directory() / "tmp" / ("version-" + short_vid(version.vid));
-  fs::path directory = root;
-  for (size_t i = 0; i < depth; ++i) directory /= "d";
-  LLMOPS_CHECK(ensure_directory(directory, 0700));
-  for (const Json& file : manifest["files"]) {
-    const std::string path = file["path"].get<std::string>();
-    LLMOPS_ASSIGN(const std::string bytes, store.read_version_file(version.vid, path));
-    const fs::path target = (directory / path).lexically_normal();
-    LLMOPS_CHECK(ensure_directory(target.parent_path(), 0700));
+
+  // Gives the folder of the calling chain.
+  Result<fs::path> write(const fs::path& root) const {
+    size_t depth = 0;
+    for (const auto& [path, source] : files_) depth = std::max(depth, climbs(path));
+    for (const auto& [path, document] : documents_) depth = std::max(depth, climbs(path));
+    fs::path directory = root;
+    for (size_t i = 0; i < depth; ++i) directory /= "d";
+    LLMOPS_CHECK(ensure_directory(directory, 0700));
     WriteOptions options;
     options.mode = 0700;  // scripts must run
     options.durable = false;
     options.failpoint = "version.layout";
-    LLMOPS_CHECK(write_file_atomic(target, bytes, options));
+    const auto put = [&](const std::string& path, std::string_view bytes) -> Status {
+      const fs::path target = (directory / path).lexically_normal();
+      LLMOPS_CHECK(ensure_directory(target.parent_path(), 0700));
+      return write_file_atomic(target, bytes, options);
+    };
+    for (const auto& [path, source] : files_) {
+      LLMOPS_ASSIGN(const std::string bytes, store_.read_version_file(source.first, source.second));
+      LLMOPS_CHECK(put(path, bytes));
+    }
+    for (const auto& [path, document] : documents_) LLMOPS_CHECK(put(path, dump_json_pretty(document)));
+    return directory;
   }
-  const fs::path file = directory / (version.chain + ".chain.yaml");
-  WriteOptions options;
-  options.durable = false;
-  LLMOPS_CHECK(write_file_atomic(file, dump_json_pretty(document), options));
-  return load_chain({file, root, fmt::format("{}@{}", version.chain, short_vid(version.vid)), overrides});
+
+ private:
+  Session& session_;
+  Store& store_;
+  std::map<std::string, std::pair<std::string, std::string>> files_;   // path -> vid, path in its manifest
+  std::map<std::string, Json> documents_;                              // path -> chain document
+};
+
+}  // namespace
+
+Result<Chain> load_version(Session& session, Store& store, const VersionRecord& version, const std::vector<Override>& overrides) {
+  const std::string file = version.chain + ".chain.yaml";
+  Layout layout(session, store);
+  LLMOPS_CHECK(layout.add(version.vid, file, version.chain));
+  const fs::path root = store.directory() / "tmp" / ("version-" + short_vid(version.vid));
+  LLMOPS_ASSIGN(const fs::path directory, layout.write(root));
+  return load_chain({directory / file, root, fmt::format("{}@{}", version.chain, short_vid(version.vid)), overrides});
+}
+
+Status commit_called_chains(const Session& session, Store& store, const Chain& chain) {
+  for (const ChainStep* called : chain.called()) {
+    LLMOPS_CHECK(commit_called_chains(session, store, *called->chain));
+    if (store.has_version(called->chain->vid)) continue;
+    LLMOPS_ASSIGN(const VersionInput input, version_input(session, *called->chain, fmt::format("called by {}", chain.name), true));
+    LLMOPS_ASSIGN(const VersionRecord version, store.commit_version(input));
+    static_cast<void>(version);
+  }
+  return {};
 }
 
 Result<VersionInput> version_input(const Session& session, const Chain& chain, std::string message, bool automatic) {
@@ -163,6 +210,9 @@ std::vector<std::string> changed_parts(const Json& stored_manifest, const Chain&
   for (const Json& file : chain.manifest["files"]) now[file["path"]] = file["sha256"];
   for (const auto& [path, digest] : now) if (!before.contains(path) || before[path] != digest) changed.push_back(path);
   for (const auto& [path, digest] : before) if (!now.contains(path)) changed.push_back(path + " (gone)");
+  std::map<std::string, std::string> called;
+  for (const Json& one : stored_manifest["chains"]) called[one["path"]] = one["vid"];
+  for (const ChainStep* one : chain.called()) if (!called.contains(one->path) || called[one->path] != one->chain->vid) changed.push_back(one->path);
   return changed;
 }
 

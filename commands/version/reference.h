@@ -18,6 +18,9 @@ Result<Chain> load_version(Session& session, Store& store, const VersionRecord& 
 // What a snapshot of a chain hands to the store. Errors: also a key in what would be kept (kConfig, see key_scan.h).
 Result<VersionInput> version_input(const Session& session, const Chain& chain, std::string message, bool automatic);
 
+// Snapshots the chains that a chain calls, innermost first: a version is whole only with them.
+Status commit_called_chains(const Session& session, Store& store, const Chain& chain);
+
 // Paths of the files that differ between a stored version and a chain, and "DOCUMENT" words for the chain file itself: for
 // "(uncommitted: prompts/answer.md)".
 std::vector<std::string> changed_parts(const Json& stored_manifest, const Chain& chain);

@@ -134,6 +134,10 @@ Result<VersionCommitReport> version_commit(Session& session, const CommitOptions
   for (PlannedCommit& commit : planned) {
     if (!options.dry_run) {
       LLMOPS_ASSIGN(Store * store, session.store(true));
+      for (const Chain& chain : chains) {
+        if (chain.name != commit.chain.name) continue;
+        if (auto called = commit_called_chains(session, *store, chain); !called) return after_commits(std::move(called).error(), report.chains);
+      }
       auto version = store->commit_version(commit.input);
       if (!version) return after_commits(std::move(version).error(), report.chains);
       commit.input = {};

@@ -11,13 +11,42 @@
 namespace llmops {
 
 const char* StepSpec::kind_name() const {
-  constexpr const char* kNames[] = {"model", "retrieve", "extract", "template", "exec"};
+  constexpr const char* kNames[] = {"model", "retrieve", "extract", "template", "exec", "agent", "chain"};
   return kNames[body.index()];
 }
 
 const StepSpec* Chain::find_step(std::string_view id) const {
   for (const StepSpec& step : steps) if (step.id == id) return &step;
   return nullptr;
+}
+
+std::vector<const ChainStep*> Chain::called() const {
+  std::vector<const ChainStep*> found;
+  for (const StepSpec& step : steps) {
+    const auto* body = std::get_if<ChainStep>(&step.body);
+    if (body != nullptr && std::none_of(found.begin(), found.end(), [&](const ChainStep* other) { return other->path == body->path; })) found.push_back(body);
+  }
+  return found;
+}
+
+std::vector<const ModelSpec*> Chain::asked_models() const {
+  std::vector<const ModelSpec*> found;
+  const auto add = [&](const std::string& asked) {
+    const auto model = models.find(asked);
+    if (model != models.end() && std::find(found.begin(), found.end(), &model->second) == found.end()) found.push_back(&model->second);
+  };
+  for (const StepSpec& step : steps) {
+    if (const auto* model = std::get_if<ModelStep>(&step.body)) {
+      add(model->model);
+      if (model->few_shot) add(model->few_shot->embedder);
+    } else if (const auto* agent = std::get_if<AgentStep>(&step.body)) {
+      add(agent->model);
+    } else if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) {
+      add(retrieve->embedder);
+    }
+  }
+  for (const ChainStep* one : called()) for (const ModelSpec* model : one->chain->asked_models()) found.push_back(model);
+  return found;
 }
 
 std::string suggestion(std::string_view name, const std::vector<std::string>& known, std::string otherwise) {
@@ -85,7 +114,9 @@ Status ChainLoader::load() {
   LLMOPS_CHECK(check_references());
   LLMOPS_CHECK(sort_steps());
   warn_unused();
-  chain_.manifest = make_manifest(document_.value(), chain_.files, {});
+  std::vector<CalledChain> called;
+  for (const ChainStep* one : chain_.called()) called.push_back({one->path, one->chain->vid});
+  chain_.manifest = make_manifest(document_.value(), chain_.files, std::move(called));
   auto vid = manifest_vid(chain_.manifest);
   if (!vid) return std::move(vid.error()).at({document_.file(), 1, 1, 1, {}});
   chain_.vid = *vid;

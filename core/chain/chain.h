@@ -22,7 +22,9 @@ class RE2;
 
 namespace llmops {
 
-enum class ProviderKind { kOpenAi, kExec, kReplay, kEcho };
+enum class ProviderKind { kOpenAi, kAnthropic, kExec, kReplay, kEcho };
+// "openai", ...: in the order of ProviderKind.
+const std::vector<std::string>& provider_names();
 
 // "${env:NAME}" as written: the value is asked for when a call needs it.
 struct SecretReference { std::string variable; SourcePlace place; };
@@ -69,17 +71,32 @@ struct MessageSpec {
   std::optional<Template> history;             // gives a list of {role, content}
 };
 
-enum class FewShotSelect { kFirst, kRandom };
-struct FewShotSpec { std::string from; int k = 3; FewShotSelect select = FewShotSelect::kFirst; };
+enum class FewShotSelect { kFirst, kRandom, kNearest };
+struct FewShotSpec {
+  std::string from;
+  int k = 3;
+  FewShotSelect select = FewShotSelect::kFirst;
+  std::string embedder;                        // nearest: a model; empty: BM25
+};
 
 struct ModelStep {
   std::string model;
   std::vector<MessageSpec> messages;
   std::optional<FewShotSpec> few_shot;
   Json response_format;                        // null: none
+  std::shared_ptr<const SchemaChecker> response_schema;  // of response_format; null: none
   std::vector<std::string> tools;
 };
-struct RetrieveStep { std::string from; std::optional<Template> query; int top_k = 5; std::optional<ChunkOptions> chunk; };
+enum class RetrievalMethod { kBm25, kEmbedding, kHybrid };
+struct RetrieveStep {
+  std::string from;
+  std::optional<Template> query;
+  int top_k = 5;
+  std::optional<ChunkOptions> chunk;
+  RetrievalMethod method = RetrievalMethod::kBm25;
+  std::string embedder;                        // a model; empty for BM25
+  double weights[2] = {1, 1};                  // hybrid: of BM25 and of the embedding
+};
 struct ExtractStep {
   std::optional<Template> from;
   enum class How { kJson, kRegex, kChoice } how = How::kJson;
@@ -93,20 +110,40 @@ struct ExtractStep {
 };
 struct TemplateStep { std::optional<Template> text; };
 struct ExecStep { CommandSpec command; };
+struct AgentStep {
+  std::string model;
+  std::vector<MessageSpec> messages;
+  std::vector<std::string> tools;
+  int max_turns = 8;
+  std::optional<int64_t> max_tokens;           // input and output of all turns together
+  std::optional<double> timeout_s;             // of the whole loop
+};
+struct Chain;
+struct ChainStep {
+  std::string path;                            // as in the manifest
+  std::shared_ptr<const Chain> chain;
+  std::vector<std::pair<std::string, Template>> inputs;
+};
 
 struct StepSpec {
   std::string id;
   std::optional<Template> when, for_each;
-  std::variant<ModelStep, RetrieveStep, ExtractStep, TemplateStep, ExecStep> body;
+  std::variant<ModelStep, RetrieveStep, ExtractStep, TemplateStep, ExecStep, AgentStep, ChainStep> body;
   std::vector<std::string> needs;              // ids of steps it reads, in the order of the document
   std::vector<std::string> needs_output;       // those whose output it reads without a default
   std::vector<TemplateReference> references;   // everything its templates read
   Json definition;                             // the document's entry, with the digests of the files it names: part of memo keys
   SourcePlace place;
-  const char* kind_name() const;               // "model", "retrieve", "extract", "template", "exec"
+  const char* kind_name() const;               // "model", "retrieve", "extract", "template", "exec", "agent", "chain"
 };
 
-struct ToolSpec { std::string name, description; CommandSpec command; Json input_schema; };
+struct ToolSpec {
+  std::string name, description;
+  CommandSpec command;
+  Json input_schema;                           // null: none
+  std::shared_ptr<const SchemaChecker> input_checker;  // of input_schema; null: none
+  Json files;                                  // {path: digest} of the files that argv and input_schema name
+};
 
 struct Chain {
   std::string name;
@@ -123,6 +160,10 @@ struct Chain {
   std::string vid;
   std::vector<Error> warnings;                 // declared and unused
   const StepSpec* find_step(std::string_view id) const;
+  // The chains that its steps call, each once, in the order of the steps; not those that these call.
+  std::vector<const ChainStep*> called() const;
+  // The models that its steps may ask (as answerer, agent or embedder), and those of called chains; each once per chain.
+  std::vector<const ModelSpec*> asked_models() const;
 };
 
 // One `--set PATH=VALUE`. VALUE is read as a YAML scalar or flow value.
@@ -135,6 +176,7 @@ struct ChainSource {
   fs::path root;                               // absolute project root: nothing outside is read
   std::string shown_path;
   std::vector<Override> overrides;
+  std::vector<fs::path> callers = {};          // chain files that call this one, outermost first
 };
 
 // Reads, checks and hashes the whole chain. Errors (kConfig, with the place): everything formats.md refuses; kUsage: an

@@ -17,11 +17,14 @@ class ChainLoader {
   // load_models.cpp
   Status load_models(YamlReader& top);
   Status load_model(const std::string& name, const std::string& pointer);
-  Status load_openai(YamlReader& reader, ModelSpec& model);
+  // Any provider behind an HTTP address.
+  Status load_endpoint(YamlReader& reader, ModelSpec& model);
+  Status load_address(YamlReader& reader, ModelSpec& model);
   Status load_replay(YamlReader& reader, ModelSpec& model);
   Status load_price(YamlReader& reader, ModelSpec& model);
   Status load_headers(YamlReader& reader, ModelSpec& model);
   Result<CommandSpec> load_command(YamlReader& reader);
+  Status add_program_folder(const std::string& folder, const std::string& pointer);
   Status load_tools(YamlReader& top);
   // load_assets.cpp
   Status load_assets(YamlReader& top);
@@ -29,6 +32,19 @@ class ChainLoader {
   // load_steps.cpp
   Status load_steps(YamlReader& top);
   Status load_step(const std::string& pointer, size_t index);
+  // load_bodies.cpp
+  Result<std::string> load_model_name(YamlReader& reader, StepSpec& step);
+  Result<std::vector<MessageSpec>> load_messages(YamlReader& reader, StepSpec& step);
+  Status load_response(YamlReader& reader, const StepSpec& step, ModelStep& body);
+  Result<std::vector<std::string>> load_tool_names(YamlReader& reader);
+  // Reads and compiles a JSON Schema file, which becomes part of the version.
+  Result<Json> load_schema(const std::string& path, const std::string& pointer, std::shared_ptr<const SchemaChecker>& checker);
+  Result<std::string> load_embedder(YamlReader& reader, const char* key);
+  Status load_weights(YamlReader& reader, RetrieveStep& body);
+  Status load_chunk(YamlReader& reader, RetrieveStep& body);
+  Result<AgentStep> load_agent_step(YamlReader& reader, StepSpec& step);
+  Result<ChainStep> load_chain_step(YamlReader& reader, StepSpec& step);
+  Status load_chain_inputs(YamlReader& reader, StepSpec& step, const Chain& called, ChainStep& body);
   Result<ModelStep> load_model_step(YamlReader& reader, StepSpec& step);
   Result<MessageSpec> load_message(const std::string& pointer, StepSpec& step);
   Result<RetrieveStep> load_retrieve_step(YamlReader& reader, StepSpec& step);

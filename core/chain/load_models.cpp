@@ -1,9 +1,16 @@
 // Models and tools of a chain: who fills a role, at which address, with which key, at which price.
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "core/chain/chain_loader.h"
 
 namespace llmops {
+
+const std::vector<std::string>& provider_names() {
+  static const std::vector<std::string> names = {"openai", "anthropic", "exec", "replay", "echo"};
+  return names;
+}
+
 namespace {
 
 constexpr std::string_view kSecretStart = "${env:";
@@ -48,13 +55,10 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   touched_.clear();
   model.name = name;
   model.place = document_.key_place_of(pointer);
-  LLMOPS_ASSIGN(const std::string provider, reader.text("provider", "write provider: openai, exec, replay or echo"));
-  static const std::vector<std::pair<std::string, ProviderKind>> kProviders = {
-      {"openai", ProviderKind::kOpenAi}, {"exec", ProviderKind::kExec}, {"replay", ProviderKind::kReplay}, {"echo", ProviderKind::kEcho}};
-  const auto* found = static_cast<const std::pair<std::string, ProviderKind>*>(nullptr);
-  for (const auto& known : kProviders) if (known.first == provider) found = &known;
-  if (found == nullptr) return error_at(reader.pointer_of("provider"), fmt::format("unknown provider '{}'", provider), did_you_mean(provider, {"openai", "exec", "replay", "echo"}));
-  model.provider = found->second;
+  LLMOPS_ASSIGN(const std::string provider, reader.text("provider", "write provider: openai, anthropic, exec, replay or echo"));
+  const auto found = std::find(provider_names().begin(), provider_names().end(), provider);
+  if (found == provider_names().end()) return error_at(reader.pointer_of("provider"), fmt::format("unknown provider '{}'", provider), suggestion(provider, provider_names(), "write openai, anthropic, exec, replay or echo"));
+  model.provider = static_cast<ProviderKind>(found - provider_names().begin());
   LLMOPS_ASSIGN(const auto asked, reader.optional_text("model"));
   model.model = asked.value_or("");
   if (const Json* params = reader.find("params")) {
@@ -65,7 +69,8 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   LLMOPS_ASSIGN(const auto timeout, reader.optional_number("timeout_s", 0.001, 86'400));
   if (timeout) model.timeout_s = *timeout;
   switch (model.provider) {
-    case ProviderKind::kOpenAi: LLMOPS_CHECK(load_openai(reader, model)); break;
+    case ProviderKind::kOpenAi:
+    case ProviderKind::kAnthropic: LLMOPS_CHECK(load_endpoint(reader, model)); break;
     case ProviderKind::kReplay: LLMOPS_CHECK(load_replay(reader, model)); break;
     case ProviderKind::kExec: {
       LLMOPS_ASSIGN(model.command, load_command(reader));
@@ -83,11 +88,14 @@ Status ChainLoader::load_model(const std::string& name, const std::string& point
   return {};
 }
 
-Status ChainLoader::load_openai(YamlReader& reader, ModelSpec& model) {
-  if (model.model.empty()) return reader.missing("model", "name the model that the server offers");
+Status ChainLoader::load_address(YamlReader& reader, ModelSpec& model) {
+  struct Home { const char *url, *prefix, *variable; };
+  static const Home kOpenAi = {"https://api.openai.com/v1", "https://api.openai.com/", "OPENAI_API_KEY"};
+  static const Home kAnthropic = {"https://api.anthropic.com", "https://api.anthropic.com/", "ANTHROPIC_API_KEY"};
+  const Home& home = model.provider == ProviderKind::kAnthropic ? kAnthropic : kOpenAi;
   LLMOPS_ASSIGN(const auto base_url, reader.optional_text("base_url"));
-  model.base_url = base_url.value_or("https://api.openai.com/v1");
-  const bool is_default = !base_url.has_value() || base_url->starts_with("https://api.openai.com/");
+  model.base_url = base_url.value_or(home.url);
+  const bool is_home = !base_url || *base_url == home.url || base_url->starts_with(home.prefix);
   if (!model.base_url.starts_with("https://") && !model.base_url.starts_with("http://")) {
     return error_at(reader.pointer_of("base_url"), fmt::format("base_url '{}' is not an http or https address", model.base_url), "write it like http://127.0.0.1:8000/v1");
   }
@@ -98,14 +106,21 @@ Status ChainLoader::load_openai(YamlReader& reader, ModelSpec& model) {
   if (key) {
     LLMOPS_ASSIGN(const HeaderSpec parsed, split_secret("api_key", *key, document_.place_of(reader.pointer_of("api_key"))));
     if (!parsed.secret || !parsed.before.empty() || !parsed.after.empty()) {
-      return error_at(reader.pointer_of("api_key"), "api_key must name a variable of the environment, not hold the key itself", "write api_key: ${env:OPENAI_API_KEY}");
+      return error_at(reader.pointer_of("api_key"), "api_key must name a variable of the environment, not hold the key itself", fmt::format("write api_key: ${{env:{}}}", home.variable));
     }
     model.api_key = parsed.secret;
-  } else if (is_default) {
-    model.api_key = SecretReference{"OPENAI_API_KEY", model.place};
+  } else if (is_home) {
+    model.api_key = SecretReference{home.variable, model.place};
   }
+  return {};
+}
+
+Status ChainLoader::load_endpoint(YamlReader& reader, ModelSpec& model) {
+  if (model.model.empty()) return reader.missing("model", "name the model that the server offers");
+  LLMOPS_CHECK(load_address(reader, model));
   LLMOPS_CHECK(load_headers(reader, model));
-  if (const Json* query = reader.find("query")) {
+  const Json* query = model.provider == ProviderKind::kOpenAi ? reader.find("query") : nullptr;
+  if (query != nullptr) {
     if (!query->is_object()) return error_at(reader.pointer_of("query"), "'query' must be a mapping", "write query: {NAME: VALUE}");
     for (const auto& [name, value] : query->items()) {
       if (value.is_structured() || value.is_null()) return error_at(json_pointer_append(reader.pointer_of("query"), name), fmt::format("query parameter '{}' must be text, not {}", name, json_type_words(value)), "write one text");
@@ -193,6 +208,10 @@ Result<CommandSpec> ChainLoader::load_command(YamlReader& reader) {
     const std::string& word = command.argv[i];
     if (word.empty() || word[0] == '-' || word[0] == '/' || (i == 0 && word.find('/') == std::string::npos)) continue;
     std::error_code ignored;
+    if (i > 0 && fs::is_directory(chain_.directory / word, ignored)) {
+      LLMOPS_CHECK(add_program_folder(word, json_pointer_append(reader.pointer_of("argv"), i)));
+      continue;
+    }
     if (!fs::is_regular_file(chain_.directory / word, ignored)) {
       if (i == 0) return error_at(json_pointer_append(reader.pointer_of("argv"), i), fmt::format("program '{}' does not exist", word), "argv runs in the folder of the chain file");
       continue;
@@ -203,6 +222,20 @@ Result<CommandSpec> ChainLoader::load_command(YamlReader& reader) {
   return command;
 }
 
+// A folder among the words of argv is code too: everything in it belongs to the version, but for what interpreters leave there.
+Status ChainLoader::add_program_folder(const std::string& folder, const std::string& pointer) {
+  constexpr size_t kMostFiles = 2000;
+  auto found = expand_glob(chain_.root, chain_.directory, normalize_path(folder) + "/**/*");
+  if (!found) return std::move(found.error()).at(document_.place_of(pointer));
+  std::erase_if(*found, [](const std::string& path) { return path.find("/__pycache__/") != std::string::npos || path.find("/node_modules/") != std::string::npos || path.find("/.") != std::string::npos; });
+  if (found->size() > kMostFiles) return error_at(pointer, fmt::format("folder '{}' holds {} files; a program may have {}", folder, found->size(), kMostFiles), "name the folder of the program itself");
+  for (const std::string& path : *found) {
+    LLMOPS_ASSIGN(const ManifestFile file, add_file(path, pointer, FileRole::kData));
+    static_cast<void>(file);
+  }
+  return {};
+}
+
 Status ChainLoader::load_tools(YamlReader& top) {
   const Json* tools = top.find("tools");
   if (tools == nullptr) return {};
@@ -210,16 +243,18 @@ Status ChainLoader::load_tools(YamlReader& top) {
   for (const auto& [name, entry] : tools->items()) {
     LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, json_pointer_append("/tools", name), fmt::format("tool '{}'", name)));
     ToolSpec tool;
+    touched_.clear();
     tool.name = name;
     LLMOPS_ASSIGN(const auto description, reader.optional_text("description", EmptyText::kAllowed));
     tool.description = description.value_or("");
     LLMOPS_ASSIGN(tool.command, load_command(reader));
     LLMOPS_ASSIGN(const auto schema, reader.optional_text("input_schema"));
     if (schema) {
-      LLMOPS_ASSIGN(const ManifestFile file, add_file(*schema, reader.pointer_of("input_schema"), FileRole::kText));
-      LLMOPS_ASSIGN(tool.input_schema, read_json_file(file.source, file.path));
+      LLMOPS_ASSIGN(tool.input_schema, load_schema(*schema, reader.pointer_of("input_schema"), tool.input_checker));
     }
     LLMOPS_CHECK(reader.finish());
+    tool.files = Json::object();
+    for (const auto& [path, digest] : touched_) tool.files[path] = digest;
     chain_.tools.emplace(name, std::move(tool));
   }
   return {};

@@ -62,21 +62,31 @@ void SeriesAccumulator::put_step(size_t at, size_t step_index, const CaseRecord&
   const std::string& step = steps_[step_index];
   const size_t base = std::size(kCaseColumns) + step_index * kStepColumnCount;
   std::optional<double> latency, ttft, cost, input, output;
-  bool any = false, error = false;
+  bool any = false, any_call = false, error = false;
+  const auto add = [](bool first, std::optional<double>& sum, std::optional<double> more) {
+    if (first) sum = more;
+    else if (sum && more) *sum += *more;
+    else sum.reset();
+  };
   for (const SpanRecord& span : record.spans) {
-    if (span.step != step || span.skipped) continue;
-    error = error || !span.error_code.empty();
-    const auto add = [&](std::optional<double>& sum, std::optional<double> more) {
-      if (!any) sum = more;
-      else if (sum && more) *sum += *more;
-      else sum.reset();
-    };
-    add(latency, span.latency_ms);
-    add(ttft, span.ttft_ms);
-    add(cost, span.cost_usd);
-    add(input, as_number(span.input_tokens));
-    add(output, as_number(span.output_tokens));
-    any = true;
+    if (span.skipped) continue;
+    const bool own = span.step == step;
+    // Turns of an agent, a repair, the steps of a called chain: what they used is this step's. What a program reports is its own account.
+    const bool below = !own && span.kind != "external" && span.step.size() > step.size() && span.step.starts_with(step) && span.step[step.size()] == '/';
+    if (!own && !below) continue;
+    if (own) {
+      error = error || !span.error_code.empty();
+      add(!any, latency, span.latency_ms);
+      add(!any, ttft, span.ttft_ms);
+      any = true;
+    }
+    // An agent and a called chain only pass on what is below them.
+    if (own && (span.kind == "agent" || span.kind == "chain")) continue;
+    if (below && span.kind != "model" && !span.cost_usd && !span.input_tokens && !span.output_tokens) continue;
+    add(!any_call, cost, span.cost_usd);
+    add(!any_call, input, as_number(span.input_tokens));
+    add(!any_call, output, as_number(span.output_tokens));
+    any_call = true;
   }
   if (!any) return;
   const std::optional<double> values[] = {latency, ttft, cost, input, output};

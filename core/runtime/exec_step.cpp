@@ -109,10 +109,14 @@ void run_exec_step(PreparedChain& prepared, const StepCall& call, StepOutcome& o
   outcome.output = std::move((*reply)["output"]);
 }
 
-Json external_spans_by_name(const std::vector<SpanRecord>& spans) {
+Json parts_by_name(const std::string& step, const std::vector<SpanRecord>& spans) {
+  const std::string prefix = step + "/";
   Json named = Json::object();
   for (const SpanRecord& span : spans) {
-    if (span.kind != "external") continue;
+    // Deeper parts belong to the step that made them; the turns of an agent have no names.
+    if (!span.step.starts_with(prefix) || span.skipped || span.kind == "tool" || (span.kind == "model" && span.step == prefix + "turn")) continue;
+    const std::string name = span.kind == "external" ? span.name : span.step.substr(prefix.size());
+    if (span.kind != "external" && name.find('/') != std::string::npos) continue;
     Json entry = Json::object();
     for (const auto& [key, text] : {std::pair{"input", &span.input}, std::pair{"output", &span.output}}) {
       if (text->empty()) continue;
@@ -120,7 +124,7 @@ Json external_spans_by_name(const std::vector<SpanRecord>& spans) {
     }
     entry["latency_ms"] = span.latency_ms;
     entry["error"] = span.error_message.empty() ? Json(nullptr) : Json(span.error_message);
-    named[span.name] = std::move(entry);
+    named[name] = std::move(entry);
   }
   return named;
 }

@@ -27,9 +27,14 @@ Result<std::unique_ptr<Executor>> Executor::create(const Chain& chain, const Run
 namespace {
 
 bool waits(const PreparedChain& prepared, const StepSpec& step) {
-  if (std::holds_alternative<ExecStep>(step.body)) return true;
+  if (std::holds_alternative<ExecStep>(step.body) || std::holds_alternative<AgentStep>(step.body)) return true;
+  if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) return retrieve->method != RetrievalMethod::kBm25;
+  if (std::holds_alternative<ChainStep>(step.body)) {
+    const PreparedChain& called = *prepared.called.at(step.id);
+    return std::any_of(called.chain->steps.begin(), called.chain->steps.end(), [&](const StepSpec& inner) { return waits(called, inner); });
+  }
   const auto* body = std::get_if<ModelStep>(&step.body);
-  return body != nullptr && !prepared.models.at(body->model).provider->is_local();
+  return body != nullptr && (!prepared.models.at(body->model).provider->is_local() || (body->few_shot && !body->few_shot->embedder.empty()));
 }
 
 // What became of one step of one case.
@@ -39,7 +44,7 @@ struct StepState {
   std::optional<Error> error;
   std::string blocked_by;              // not run, because this step failed
   std::optional<Json> output;
-  Json tool_calls;
+  Json tool_calls, turns;
   std::vector<SpanRecord> spans;
   double latency_ms = 0, end_ms = 0;   // end along the graph
 };
@@ -151,6 +156,7 @@ class CaseRun {
     state.output = std::move(outcome.output);
     state.error = std::move(outcome.error);
     state.tool_calls = std::move(outcome.tool_calls);
+    state.turns = std::move(outcome.turns);
   }
 
   // Makes a finished step visible to those that read it. Runs on the case's thread only.
@@ -168,7 +174,8 @@ class CaseRun {
     else if (!state.blocked_by.empty()) entry["error"] = fmt::format("not run: step '{}' failed", state.blocked_by);
     else if (!state.skipped) entry["output"] = *state.output;
     if (!state.tool_calls.is_null()) entry["tool_calls"] = state.tool_calls;
-    if (Json spans = external_spans_by_name(state.spans); !spans.empty()) entry["spans"] = std::move(spans);
+    if (!state.turns.is_null()) entry["turns"] = state.turns;
+    if (Json parts = parts_by_name(step.id, state.spans); !parts.empty()) entry["spans"] = std::move(parts);
     if (state.skipped || !state.blocked_by.empty()) {
       SpanRecord span = plain_span(step, prepared_.context.clock->unix_ms());
       span.skipped = true;
@@ -206,6 +213,7 @@ class CaseRun {
       result.input_tokens = input_tokens;
       result.output_tokens = output_tokens;
     }
+    for (const auto& [id, shots] : prepared_.few_shots) result.is_few_shot_example = result.is_few_shot_example || !shots.of_case(input_).empty();
     auto output = prepared_.chain->output->evaluate(scope_of());
     if (output) result.output = std::move(*output);
     else explain_missing_output(std::move(output).error(), result);
@@ -256,7 +264,9 @@ class CaseRun {
 
 }  // namespace
 
-CaseResult Executor::run(const CaseInput& input, const CancelToken& cancel) { return CaseRun(*impl_->prepared, input, cancel).run(); }
+CaseResult run_prepared(PreparedChain& prepared, const CaseInput& input, const CancelToken& cancel) { return CaseRun(prepared, input, cancel).run(); }
+
+CaseResult Executor::run(const CaseInput& input, const CancelToken& cancel) { return run_prepared(*impl_->prepared, input, cancel); }
 
 bool Executor::is_local() const {
   const auto& steps = impl_->prepared->chain->steps;

@@ -34,6 +34,7 @@ struct RuntimeContext {
   RetryPolicy retry;
   uint64_t seed = 0;
   int jobs = 1;
+  CancelToken cancel;                  // ends what is made before the first case: embeddings of documents
 };
 
 struct CaseInput {
@@ -46,7 +47,8 @@ struct CaseResult {
   std::optional<Json> output;
   std::optional<Error> error;          // why there is no output: the first step's error that it could not do without
   std::string error_step;
-  Json steps = Json::object();         // {ID: {output?, skipped, error, tool_calls?, spans?}}: what metrics see
+  Json steps = Json::object();         // {ID: {output?, skipped, error, tool_calls?, turns?, spans?}}: what metrics see
+  bool is_few_shot_example = false;    // one of its inputs is an example that a step may show (it was left out for this case)
   std::vector<SpanRecord> spans;       // in the order of the chain's steps; external spans after their parent
   double latency_ms = 0;               // along the slowest path of the graph; original latencies where steps were reused
   std::optional<double> cost_usd;      // sum over steps; absent when any model step's is unknown, or there is none

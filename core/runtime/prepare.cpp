@@ -7,9 +7,10 @@
 
 #include "core/base/hash.h"
 #include "core/format/dataset_rows.h"
+#include "core/provider/anthropic.h"
 #include "core/provider/offline.h"
 #include "core/provider/openai.h"
-#include "core/runtime/step_runner.h"
+#include "core/runtime/embedding.h"
 
 namespace llmops {
 namespace {
@@ -28,10 +29,11 @@ ProcessOptions process_options(const Chain& chain, const CommandSpec& command, c
 // Starting an interpreter for every waiting case costs more than it brings: twice the cores serve as many lines.
 int process_limit(const RuntimeContext& context) { return std::min(context.jobs, 2 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))); }
 
-Result<std::unique_ptr<Provider>> make_openai(const ModelSpec& model, const RuntimeContext& context) {
-  OpenAiOptions options;
+// What OpenAiOptions and AnthropicOptions have in common.
+template <class Options>
+Result<Options> endpoint_options(const ModelSpec& model, const RuntimeContext& context) {
+  Options options;
   options.base_url = model.base_url;
-  options.query = model.query;
   options.retry = context.retry;
   options.retry.seed = context.seed;
   options.requests_per_minute = model.requests_per_minute;
@@ -48,12 +50,20 @@ Result<std::unique_ptr<Provider>> make_openai(const ModelSpec& model, const Runt
     }
     options.headers.emplace_back(header.name, std::move(value));
   }
-  return make_openai_provider(std::move(options), *context.transport, *context.limiter, *context.scrubber);
+  return options;
 }
 
 Result<std::unique_ptr<Provider>> make_provider(const Chain& chain, const ModelSpec& model, const RuntimeContext& context) {
   switch (model.provider) {
-    case ProviderKind::kOpenAi: return make_openai(model, context);
+    case ProviderKind::kOpenAi: {
+      LLMOPS_ASSIGN(auto options, endpoint_options<OpenAiOptions>(model, context));
+      options.query = model.query;
+      return make_openai_provider(std::move(options), *context.transport, *context.limiter, *context.scrubber);
+    }
+    case ProviderKind::kAnthropic: {
+      LLMOPS_ASSIGN(auto options, endpoint_options<AnthropicOptions>(model, context));
+      return make_anthropic_provider(std::move(options), *context.transport, *context.limiter, *context.scrubber);
+    }
     case ProviderKind::kExec: return make_exec_provider(process_options(chain, model.command, context));
     case ProviderKind::kEcho: return make_echo_provider();
     case ProviderKind::kReplay: {
@@ -93,7 +103,7 @@ Result<PreparedRetrieval> prepare_retrieval(const Chain& chain, const RetrieveSt
     LLMOPS_ASSIGN(const std::string bytes, read_file(file.source));
     for (Passage& passage : chunk_document(file.path, normalize_text(bytes), body.chunk)) prepared.passages.push_back(std::move(passage));
   }
-  prepared.index = std::make_unique<Bm25Index>(prepared.passages);
+  if (body.method != RetrievalMethod::kEmbedding) prepared.index = std::make_unique<Bm25Index>(prepared.passages);
   return prepared;
 }
 
@@ -135,37 +145,119 @@ std::vector<size_t> FewShotExamples::of_case(const CaseInput& input) const {
   return {found.begin(), found.end()};
 }
 
+namespace {
+
+// What is prepared for one step is also what its key must know.
+class Preparation {
+ public:
+  Preparation(const Chain& chain, PreparedChain& prepared) : chain_(chain), prepared_(prepared), context_(prepared.context) {}
+
+  Status prepare(const StepSpec& step) {
+    Json identity = {{"engine", kChainEngine}, {"definition", step.definition}};
+    if (const auto* model = std::get_if<ModelStep>(&step.body)) LLMOPS_CHECK(prepare_model_step(step, *model, identity));
+    else if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) LLMOPS_CHECK(prepare_retrieve_step(step, *retrieve, identity));
+    else if (const auto* agent = std::get_if<AgentStep>(&step.body)) LLMOPS_CHECK(prepare_agent_step(*agent, identity));
+    else if (const auto* called = std::get_if<ChainStep>(&step.body)) LLMOPS_CHECK(prepare_chain_step(step, *called, identity));
+    else if (const auto* exec = std::get_if<ExecStep>(&step.body)) {
+      prepared_.processes[step.id] = std::make_unique<JsonLineProcess>(process_options(chain_, exec->command, context_), process_limit(context_));
+    }
+    auto canonical = canonical_json(identity);
+    prepared_.step_identities[step.id] = sha256_hex(canonical ? *canonical : dump_json(identity));
+    return {};
+  }
+
+ private:
+  Result<PreparedModel*> model_of(const std::string& name) {
+    const ModelSpec& model = chain_.models.at(name);
+    if (!prepared_.models.contains(name)) {
+      LLMOPS_ASSIGN(auto provider, make_provider(chain_, model, context_));
+      prepared_.models[name] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url, program_digest(model)}};
+    }
+    return &prepared_.models.at(name);
+  }
+
+  Result<std::shared_ptr<const EmbeddingMatrix>> embed(const std::string& embedder, const std::vector<std::string>& texts, Json& identity) {
+    LLMOPS_ASSIGN(const PreparedModel* model, model_of(embedder));
+    identity["embedder"] = model->spec->identity;
+    LLMOPS_ASSIGN(EmbeddingMatrix matrix, embed_texts(*model, context_, texts, nullptr, context_.cancel));
+    return std::make_shared<const EmbeddingMatrix>(std::move(matrix));
+  }
+
+  void add_tools(const std::vector<std::string>& names, Json& identity) {
+    for (const std::string& name : names) identity["tools"][name] = {chain_.tools.at(name).description, chain_.tools.at(name).input_schema};
+  }
+
+  Status prepare_model_step(const StepSpec& step, const ModelStep& body, Json& identity) {
+    LLMOPS_ASSIGN(const PreparedModel* model, model_of(body.model));
+    identity["model"] = model->spec->identity;
+    add_tools(body.tools, identity);
+    if (!body.few_shot) return {};
+    const AssetSpec& asset = chain_.assets.at(body.few_shot->from);
+    for (const ManifestFile& file : asset.files) identity["few_shot"][file.path] = file.sha256;
+    if (body.few_shot->select == FewShotSelect::kRandom) identity["seed"] = context_.seed;
+    LLMOPS_ASSIGN(FewShotExamples shots, load_few_shots(asset));
+    if (body.few_shot->select == FewShotSelect::kNearest) {
+      std::vector<Passage> inputs;
+      std::vector<std::string> texts;
+      for (const FewShotExample& example : shots.examples) {
+        texts.push_back(json_to_text(example.input));
+        inputs.push_back({"", texts.back(), ""});
+      }
+      if (body.few_shot->embedder.empty()) {
+        shots.index = std::make_shared<const Bm25Index>(inputs);
+      } else {
+        LLMOPS_ASSIGN(shots.embeddings, embed(body.few_shot->embedder, texts, identity));
+      }
+    }
+    prepared_.few_shots[step.id] = std::move(shots);
+    return {};
+  }
+
+  Status prepare_retrieve_step(const StepSpec& step, const RetrieveStep& body, Json& identity) {
+    for (const ManifestFile& file : chain_.assets.at(body.from).files) identity["documents"][file.path] = file.sha256;
+    LLMOPS_ASSIGN(PreparedRetrieval retrieval, prepare_retrieval(chain_, body));
+    if (body.method != RetrievalMethod::kBm25) {
+      std::vector<std::string> texts;
+      for (const Passage& passage : retrieval.passages) texts.push_back(passage.text);
+      LLMOPS_ASSIGN(retrieval.embeddings, embed(body.embedder, texts, identity));
+    }
+    prepared_.retrievals[step.id] = std::move(retrieval);
+    return {};
+  }
+
+  // A tool of an agent is run, so its program is part of what the step is.
+  Status prepare_agent_step(const AgentStep& body, Json& identity) {
+    LLMOPS_ASSIGN(const PreparedModel* model, model_of(body.model));
+    identity["model"] = model->spec->identity;
+    add_tools(body.tools, identity);
+    for (const std::string& name : body.tools) {
+      const ToolSpec& tool = chain_.tools.at(name);
+      identity["programs"][name] = {{"argv", tool.command.argv}, {"files", tool.files}};
+      if (!prepared_.tools.contains(name)) prepared_.tools[name] = std::make_unique<JsonLineProcess>(process_options(chain_, tool.command, context_), process_limit(context_));
+    }
+    return {};
+  }
+
+  Status prepare_chain_step(const StepSpec& step, const ChainStep& body, Json& identity) {
+    identity["chain"] = body.chain->vid;
+    identity["seed"] = context_.seed;
+    LLMOPS_ASSIGN(prepared_.called[step.id], prepare_chain(*body.chain, context_));
+    return {};
+  }
+
+  const Chain& chain_;
+  PreparedChain& prepared_;
+  const RuntimeContext& context_;
+};
+
+}  // namespace
+
 Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const RuntimeContext& context) {
   auto prepared = std::make_unique<PreparedChain>();
   prepared->chain = &chain;
   prepared->context = context;
-  for (const StepSpec& step : chain.steps) {
-    Json identity = {{"engine", kChainEngine}, {"definition", step.definition}};
-    if (const auto* body = std::get_if<ModelStep>(&step.body)) {
-      const ModelSpec& model = chain.models.at(body->model);
-      if (!prepared->models.contains(body->model)) {
-        LLMOPS_ASSIGN(auto provider, make_provider(chain, model, context));
-        prepared->models[body->model] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url, program_digest(model)}};
-      }
-      identity["model"] = model.identity;
-      if (body->few_shot) {
-        const AssetSpec& asset = chain.assets.at(body->few_shot->from);
-        for (const ManifestFile& file : asset.files) identity["few_shot"][file.path] = file.sha256;
-        if (body->few_shot->select == FewShotSelect::kRandom) identity["seed"] = context.seed;
-        if (!prepared->few_shots.contains(asset.name)) {
-          LLMOPS_ASSIGN(prepared->few_shots[asset.name], load_few_shots(asset));
-        }
-      }
-      for (const std::string& name : body->tools) identity["tools"][name] = {chain.tools.at(name).description, chain.tools.at(name).input_schema};
-    } else if (const auto* retrieve = std::get_if<RetrieveStep>(&step.body)) {
-      for (const ManifestFile& file : chain.assets.at(retrieve->from).files) identity["documents"][file.path] = file.sha256;
-      LLMOPS_ASSIGN(prepared->retrievals[step.id], prepare_retrieval(chain, *retrieve));
-    } else if (const auto* exec = std::get_if<ExecStep>(&step.body)) {
-      prepared->processes[step.id] = std::make_unique<JsonLineProcess>(process_options(chain, exec->command, context), process_limit(context));
-    }
-    auto canonical = canonical_json(identity);
-    prepared->step_identities[step.id] = sha256_hex(canonical ? *canonical : dump_json(identity));
-  }
+  Preparation preparation(chain, *prepared);
+  for (const StepSpec& step : chain.steps) LLMOPS_CHECK(preparation.prepare(step));
   return prepared;
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <re2/re2.h>
 
 #include "core/base/hash.h"
 
@@ -47,7 +46,7 @@ Json values_read(const StepCall& call) {
 std::string few_shot_key(const PreparedChain& prepared, const StepCall& call) {
   const auto* body = std::get_if<ModelStep>(&call.step->body);
   if (body == nullptr || !body->few_shot) return {};
-  std::string key = fmt::format("\nwithout {}", fmt::join(prepared.few_shots.at(body->few_shot->from).of_case(*call.input), ","));
+  std::string key = fmt::format("\nwithout {}", fmt::join(prepared.few_shots.at(call.step->id).of_case(*call.input), ","));
   if (body->few_shot->select == FewShotSelect::kRandom) key += "\ndrawn for " + dump_json(call.input->inputs);
   return key;
 }
@@ -75,16 +74,17 @@ bool reuse(std::vector<SpanRecord> stored, const StepCall& call, StepOutcome& ou
     span.parent = i == 0 ? -1 : position.contains(span.parent) ? position[span.parent] : 0;
     span.cache = SpanCache::kStep;
     span.retries = 0;
-    if (i == 0) {
-      span.step = call.step->id;
-      span.item = call.item_index;
-    }
+    // The key stays with the span that was really run; a copy needs none.
+    span.memo_key.clear();
+    if (i == 0) span.step = call.step->id;
+    span.item = call.item_index;
   }
   if (!stored[0].attributes.empty()) {
     if (auto attributes = parse_json(stored[0].attributes, "store"); attributes && attributes->contains("tool_calls")) outcome.tool_calls = (*attributes)["tool_calls"];
   }
   outcome.output = std::move(*output);
   outcome.spans = std::move(stored);
+  if (std::holds_alternative<AgentStep>(call.step->body)) read_agent_spans(outcome);
   return true;
 }
 
@@ -102,8 +102,6 @@ StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const Cancel
   const std::string key = memo_key(prepared, call, span.input);
   if (context.store != nullptr && context.cache == CacheUse::kReadAndWrite) {
     if (auto stored = context.store->find_step(key); stored && reuse(std::move(*stored), call, outcome)) {
-      // The memo key stays with the span that was really run; a copy needs none.
-      outcome.spans[0].memo_key.clear();
       outcome.spans[0].input = std::move(span.input);
       return outcome;
     }
@@ -113,7 +111,9 @@ StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const Cancel
   outcome.spans.push_back(std::move(span));
   const int64_t start_ns = context.clock->steady_ns();
   if (const auto* model = std::get_if<ModelStep>(&call.step->body)) run_model_step(prepared, call, *model, outcome, cancel);
-  else if (const auto* retrieve = std::get_if<RetrieveStep>(&call.step->body)) run_retrieve_step(prepared, call, *retrieve, outcome);
+  else if (const auto* retrieve = std::get_if<RetrieveStep>(&call.step->body)) run_retrieve_step(prepared, call, *retrieve, outcome, cancel);
+  else if (const auto* agent = std::get_if<AgentStep>(&call.step->body)) run_agent_step(prepared, call, *agent, outcome, cancel);
+  else if (const auto* chain = std::get_if<ChainStep>(&call.step->body)) run_chain_step(prepared, call, *chain, outcome, cancel);
   else if (const auto* extract = std::get_if<ExtractStep>(&call.step->body)) run_extract_step(call, *extract, outcome);
   else if (const auto* text = std::get_if<TemplateStep>(&call.step->body)) {
     auto rendered = text->text->evaluate(call.scope);
@@ -123,8 +123,11 @@ StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const Cancel
     run_exec_step(prepared, call, outcome, cancel);
   }
   SpanRecord& own = outcome.spans[0];
-  // A model's latency is the provider's: waiting for a place or for a retry is not the model's doing.
-  if (!std::holds_alternative<ModelStep>(call.step->body)) own.latency_ms = static_cast<double>(context.clock->steady_ns() - start_ns) * 1e-6;
+  // A model's latency is the provider's: waiting for a place or for a retry is not the model's doing. An agent's and a called
+  // chain's are made of their parts'.
+  const auto& body = call.step->body;
+  const bool measured_below = std::holds_alternative<ModelStep>(body) || std::holds_alternative<AgentStep>(body) || std::holds_alternative<ChainStep>(body);
+  if (!measured_below) own.latency_ms = static_cast<double>(context.clock->steady_ns() - start_ns) * 1e-6;
   if (outcome.error) {
     outcome.output.reset();
     own.error_code = outcome.error->kind.empty() ? std::string(error_code_name(outcome.error->code)) : outcome.error->kind;
@@ -134,113 +137,6 @@ StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const Cancel
     own.output = dump_json(*outcome.output);
   }
   return outcome;
-}
-
-void run_retrieve_step(PreparedChain& prepared, const StepCall& call, const RetrieveStep& body, StepOutcome& outcome) {
-  auto query = body.query->render(call.scope);
-  if (!query) {
-    outcome.error = std::move(query).error();
-    return;
-  }
-  const PreparedRetrieval& retrieval = prepared.retrievals.at(call.step->id);
-  Json found = Json::array();
-  for (const Bm25Hit& hit : retrieval.index->search(*query, static_cast<size_t>(body.top_k))) {
-    const Passage& passage = retrieval.passages[hit.passage];
-    found.push_back({{"id", passage.id}, {"text", passage.text}, {"score", hit.score}, {"source", passage.source}});
-  }
-  outcome.spans[0].name = fmt::format("{} of {} documents", found.size(), retrieval.passages.size());
-  outcome.output = std::move(found);
-}
-
-namespace {
-
-// The first balanced JSON object or array of a text: models wrap JSON in fences and words.
-std::optional<Json> find_json(const std::string& text) {
-  if (auto whole = parse_json(text, "reply")) return std::move(*whole);
-  for (size_t start = text.find_first_of("{["); start != std::string::npos; start = text.find_first_of("{[", start + 1)) {
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = start; i < text.size(); ++i) {
-      const char c = text[i];
-      if (in_string) {
-        if (c == '\\') ++i;
-        else if (c == '"') in_string = false;
-        continue;
-      }
-      if (c == '"') in_string = true;
-      else if (c == '{' || c == '[') ++depth;
-      else if (c == '}' || c == ']') {
-        if (--depth > 0) continue;
-        if (auto part = parse_json(std::string_view(text).substr(start, i - start + 1), "reply")) return std::move(*part);
-        break;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-std::string beginning(const std::string& text) { return text.size() <= 80 ? text : text.substr(0, 77) + "..."; }
-
-Result<Json> extract_value(const ExtractStep& body, const Json& source) {
-  if (body.how == ExtractStep::How::kJson) {
-    if (!source.is_string()) return source;
-    auto found = find_json(source.get_ref<const std::string&>());
-    if (!found) return Error(ErrorCode::kData, fmt::format("no JSON in '{}'", beginning(source.get<std::string>())));
-    return std::move(*found);
-  }
-  const std::string text = json_to_text(source);
-  if (body.how == ExtractStep::How::kChoice) {
-    size_t best = std::string::npos;
-    const std::string* choice = nullptr;
-    for (size_t i = 0; i < body.choices.size(); ++i) {
-      const std::string& one = body.choices[i];
-      re2::StringPiece match;
-      if (!re2::RE2::PartialMatch(text, *body.choice_patterns[i], &match)) continue;
-      const size_t at = static_cast<size_t>(match.data() - text.data());
-      // The first that stands in the text; of two at one place the longer.
-      if (at < best || (at == best && one.size() > choice->size())) {
-        best = at;
-        choice = &one;
-      }
-    }
-    if (choice == nullptr) return Error(ErrorCode::kData, fmt::format("none of the choices stands in '{}'", beginning(text)));
-    return Json(*choice);
-  }
-  std::vector<re2::StringPiece> groups(static_cast<size_t>(body.group) + 1);
-  std::optional<std::string> found;
-  size_t from = 0;
-  while (from <= text.size() && body.pattern->Match(text, from, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) {
-    found = groups.back().as_string();
-    if (!body.last) break;
-    const size_t end = static_cast<size_t>(groups[0].data() - text.data()) + groups[0].size();
-    from = end > from ? end : from + 1;
-  }
-  if (!found) return Error(ErrorCode::kData, fmt::format("regular expression '{}' does not match '{}'", body.regex, beginning(text)));
-  return Json(*found);
-}
-
-}  // namespace
-
-void run_extract_step(const StepCall& call, const ExtractStep& body, StepOutcome& outcome) {
-  constexpr const char* kHow[] = {"json", "regex", "choice"};
-  outcome.spans[0].name = kHow[static_cast<size_t>(body.how)];
-  auto source = body.from->evaluate(call.scope);
-  if (!source) {
-    outcome.error = std::move(source).error();
-    return;
-  }
-  auto value = extract_value(body, *source);
-  if (!value) {
-    outcome.error = std::move(value).error();
-    return;
-  }
-  if (body.schema) {
-    auto failure = body.schema->check(*value);
-    if (!failure) outcome.error = std::move(failure).error();
-    else if (*failure) outcome.error = Error(ErrorCode::kData, "the value does not fit the schema: " + (*failure)->message);
-    if (outcome.error) return;
-  }
-  outcome.output = std::move(*value);
 }
 
 }  // namespace llmops

@@ -50,7 +50,7 @@ TEST_CASE("llmops.yaml is checked key by key") {
   CHECK(project_refusal("llmops: project/v1\nchains: [a.chain.yaml]\nsuite: s.eval.yaml\ncapture: hash\nlabels: {prod: {require: [reason]}}\nremote: origin\n") == "opened");
   CHECK(project_refusal("llmops: chain/v1\n") == "llmops.yaml:1:9: 'chain/v1' is not a project | write `llmops: project/v1`");
   CHECK(project_refusal("llmops: project/v1\nchain: [a]\n") == "llmops.yaml:2:1: unknown key 'chain' in llmops.yaml | did you mean 'chains'?");
-  CHECK(project_refusal("llmops: project/v1\nlabels: [prod]\n") == "llmops.yaml:2:9: 'labels' must be a mapping of names");
+  CHECK(project_refusal("llmops: project/v1\nlabels: [prod]\n") == "llmops.yaml:2:9: 'labels' must be a mapping of names | write labels: {prod: {require: [reason]}}");
   CHECK(project_refusal("llmops: project/v1\nlabels: {prod: {require: [reasn]}}\n") == "llmops.yaml:2:27: unknown requirement 'reasn' | did you mean 'reason'?");
   CHECK(project_refusal("llmops: project/v1\nlabels: {prod: {requires: []}}\n") == "llmops.yaml:2:17: unknown key 'requires' in label 'prod' | did you mean 'require'?");
   CHECK(project_refusal("").ends_with("'llmops.yaml' is empty | run `llmops init` for an example"));

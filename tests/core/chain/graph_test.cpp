@@ -25,7 +25,7 @@ TEST_CASE("a template may read inputs and steps, and nothing else") {
   CHECK(refused(kTwo, "{{ steps.second.output }}") == "loaded");
   CHECK(refused(kTwo, "{{ qestion }}") == "demo.chain.yaml:8:13: 'qestion' is undefined: it is neither an input of the chain nor a step | did you mean 'question'?");
   CHECK(refused(kTwo, "{{ steps.secnd.output }}") == "demo.chain.yaml:8:13: unknown step 'secnd' | did you mean 'second'?");
-  CHECK(refused(kTwo, "{{ steps.second.outptu }}") == "demo.chain.yaml:8:13: a step has no 'outptu' | read .output, .skipped, .error or .tool_calls");
+  CHECK(refused(kTwo, "{{ steps.second.outptu }}") == "demo.chain.yaml:8:13: a step has no 'outptu' | read .output, .skipped, .error, .tool_calls, .turns or .spans");
   CHECK(refused(kTwo, "{{ item }}").find("'item' is undefined") != std::string::npos);
   CHECK(refused(kTwo, "{{ case.id }}").find("'case' is undefined: it is neither an input of the chain nor a step") != std::string::npos);
   CHECK(refused(kTwo, "{{ second }}").find("'second' is undefined") != std::string::npos);

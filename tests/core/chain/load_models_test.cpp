@@ -49,10 +49,10 @@ TEST_CASE("a chain that does not exist says what to do") {
 
 TEST_CASE("models of every kind are checked key by key") {
   CHECK(model("{provider: echo}") == "loaded");
-  CHECK(model("{model: x}") == "demo.chain.yaml:4:16: model 'main' has no 'provider' | write provider: openai, exec, replay or echo");
+  CHECK(model("{model: x}") == "demo.chain.yaml:4:16: model 'main' has no 'provider' | write provider: openai, anthropic, exec, replay or echo");
   CHECK(model("text") == "demo.chain.yaml:4:16: model 'main' must be a mapping, not text | write its keys as `key: value`");
   CHECK(model("{provider: opnai}") == "demo.chain.yaml:4:27: unknown provider 'opnai' | did you mean 'openai'?");
-  CHECK(model("{provider: local}") == "demo.chain.yaml:4:27: unknown provider 'local' | known: openai, exec, replay, echo");
+  CHECK(model("{provider: local}") == "demo.chain.yaml:4:27: unknown provider 'local' | known: openai, anthropic, exec, replay, echo");
   CHECK(model("{provider: echo, temperature: 0}") == "demo.chain.yaml:4:33: unknown key 'temperature' in model 'main' | known: provider, model, params, price, timeout_s");
   CHECK(model("{provider: echo, params: [1]}") == "demo.chain.yaml:4:41: 'params' must be a mapping | write params: {temperature: 0}");
   CHECK(model("{provider: echo, timeout_s: 0}") == "demo.chain.yaml:4:44: 'timeout_s' is 0, but must be from 0.001 to 86400 | give a number in that range");

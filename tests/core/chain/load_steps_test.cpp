@@ -34,10 +34,11 @@ TEST_CASE("steps are a list of mappings with names of their own") {
 
 TEST_CASE("a step does one thing") {
   CHECK(step("template: x") == "loaded");
-  CHECK(step("when: \"{{ question }}\"") == "demo.chain.yaml:6:5: step 'answer' does nothing | add one of: model, retrieve, extract, template, exec");
+  CHECK(step("when: \"{{ question }}\"") == "demo.chain.yaml:6:5: step 'answer' does nothing | add one of: model, retrieve, extract, template, exec, agent, chain");
   CHECK(step("template: x, exec: {argv: [./tool.sh]}") == "demo.chain.yaml:6:31: step 'answer' has both 'template' and 'exec' | make two steps of it");
-  CHECK(step("agent: {model: main}") == "demo.chain.yaml:6:18: steps of kind 'agent' are not in this version of llmops | see ROADMAP.md; `exec` can run such a component today");
-  CHECK(step("chain: other.chain.yaml") == "demo.chain.yaml:6:18: steps of kind 'chain' are not in this version of llmops | see ROADMAP.md; `exec` can run such a component today");
+  CHECK(step("agent: {model: main}").find("step 'answer' needs either 'prompt' or 'messages'") != std::string::npos);
+  CHECK(step("agent: {model: main, prompt: x}").find("agent has no 'tools' | name the tools it may call: tools: [lookup]") != std::string::npos);
+  CHECK(step("chain: other.chain.yaml").find("chain 'other.chain.yaml' does not exist | paths are relative to the chain file") != std::string::npos);
   CHECK(step("template: x, wehn: y").find("demo.chain.yaml:6:31: unknown key 'wehn' in step 1 | did you mean 'when'?") == 0);
   CHECK(step("template: 3") == "demo.chain.yaml:6:28: a template must be text, not a number | put it in quotes");
   CHECK(step("template: x, when: true") == "demo.chain.yaml:6:37: a template must be text, not true or false | put it in quotes");
@@ -89,7 +90,10 @@ TEST_CASE("few-shot examples come from a few-shot asset") {
   CHECK(shots("{from: shot}") == "demo.chain.yaml:6:59: unknown asset 'shot' | did you mean 'shots'?");
   CHECK(shots("{from: kb}") == "demo.chain.yaml:6:59: asset 'kb' is of kind 'grounding', not 'few-shot' | name an asset of kind few-shot");
   CHECK(shots("{from: shots, k: 0}") == "demo.chain.yaml:6:69: 'k' is 0, but must be from 1 to 1000 | give a number in that range");
-  CHECK(shots("{from: shots, select: nearest}") == "demo.chain.yaml:6:74: few-shot selection 'nearest' is not in this version of llmops | use first or random; see ROADMAP.md");
+  CHECK(shots("{from: shots, select: nearest}") == "loaded");
+  CHECK(shots("{from: shots, select: nearest, by: bm25}") == "loaded");
+  CHECK(shots("{from: shots, by: bm25}").find("'by' says how nearness is measured, but examples are not selected by it | write select: nearest, or remove `by`") != std::string::npos);
+  CHECK(shots("{from: shots, select: nearest, by: main}").find("model 'main' gives no embeddings | use a model with provider openai") != std::string::npos);
   CHECK(shots("{from: shots, select: frist}") == "demo.chain.yaml:6:74: unknown few-shot selection 'frist' | did you mean 'first'?");
 }
 
@@ -112,7 +116,10 @@ TEST_CASE("a retrieval names a grounding asset, a query and a known method") {
   CHECK(retrieve("from: k, query: x").find("unknown asset 'k' | did you mean 'kb'?") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, top_k: 0").find("'top_k' is 0, but must be from 1 to ") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, method: bm52").find("unknown retrieval method 'bm52' | did you mean 'bm25'?") != std::string::npos);
-  CHECK(retrieve("from: kb, query: x, method: embedding").find("is not in this version of llmops") != std::string::npos);
+  CHECK(retrieve("from: kb, query: x, method: embedding").find("retrieve has no 'embedder'") != std::string::npos);
+  CHECK(retrieve("from: kb, query: x, method: hybrid, embedder: main").find("model 'main' gives no embeddings") != std::string::npos);
+  CHECK(retrieve("from: kb, query: x, embedder: main").find("'embedder' is not used by bm25 | write method: embedding or method: hybrid") != std::string::npos);
+  CHECK(retrieve("from: kb, query: x, weights: [1, 2]").find("'weights' is used by hybrid retrieval alone") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, chunk: {by: headin}").find("unknown way to chunk 'headin' | did you mean 'heading'?") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, chunk: {size: 5, overlap: 5}").find("'overlap' must be less than 'size'") != std::string::npos);
   CHECK(retrieve("from: kb, query: x, chunk: {by: size, size: 5, overlap: 4}") == "loaded");
