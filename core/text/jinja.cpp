@@ -41,7 +41,7 @@ Status check_functions(const jinja::Code& code, const jinja::Expr& expr) {
     if (!row.compatible_only) known.emplace_back(row.name);
   }
   for (size_t id = 0; id < code.names.size(); ++id) if (code.bound[id]) known.push_back(code.names[id]);
-  Error error(ErrorCode::kConfig, fmt::format("unknown function '{}'", callee.text), did_you_mean(callee.text, known));
+  Error error(ErrorCode::kConfig, fmt::format("unknown function '{}'", callee.text), jinja::name_hint(callee.text, known));
   return code.sources[callee.place.source]->locate(callee.place.offset, callee.place.length, std::move(error));
 }
 

@@ -1,12 +1,14 @@
 // Templates: Jinja's syntax, operators, truthiness and filters over Json values (https://jinja.palletsprojects.com, 3.1).
 // Two modes: strict (the user's own templates: reaching an undefined value is an error with its place) and compatible
 // (chat templates of models: undefined renders as empty, raise_exception; what transformers sets: trim_blocks, lstrip_blocks,
-// break and continue, tojson without sorting and escapes; strftime_now(...) gives the scope's string of that name).
+// break and continue, tojson without sorting and escapes; strftime_now(format) writes the point in time that the scope has
+// under that name ("2024-07-26", "2024-07-26T08:00:05"), or gives the scope's text when it is none).
 // Strict mode is jinja2.Environment(undefined=StrictUndefined, keep_trailing_newline=True): a prompt's trailing newline is
 // kept, and line ends of the template's own text become \n. It differs where Jinja is loose: `is none` and its like fail on
 // undefined values, generators are lists, the argument of default() is evaluated only when needed, and in x.items without a
 // call a key of that name wins over the method. Printing follows Python's str(): True, None, 1.0, ['a'].
-// Not there: extends, block, import, recursive loops, * in calls, random; integers have 64 bits.
+// What a loop's `if` keeps is decided before the loop begins, and values never change (no append).
+// Not there: extends, block, import, do; the filters random, urlize, pprint; integers have 64 bits.
 // Values are never rendered a second time. Steps and output are bounded, so that a template always ends.
 #pragma once
 

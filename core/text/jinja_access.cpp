@@ -33,10 +33,10 @@ Value Evaluator::undefined_because(std::string message, bool lenient) {
 
 Error Evaluator::undefined_error(const Value& value) const {
   const UndefinedData* data = value.undefined;
-  if (!data) return type_error("value is undefined");
-  if (!data->expr) return type_error(data->message.empty() ? "value is undefined" : data->message);
+  if (!data) return type_error("value is undefined", "give it a value, as in {{ x | default(1) }}");
+  if (!data->expr) return type_error(data->message.empty() ? "value is undefined" : data->message, "give it a value, as in {{ x | default(1) }}");
   const Expr& expr = *data->expr;
-  Error error = type_error(fmt::format("'{}' is undefined", describe(code_, expr)));
+  Error error = type_error(fmt::format("'{}' is undefined", shown_text(describe(code_, expr), 120)));
   std::vector<std::string> known;
   std::string name = expr.text;
   if (expr.kind == ExprKind::kName) {
@@ -49,6 +49,7 @@ Error Evaluator::undefined_error(const Value& value) const {
     for (const auto& [key, member] : *data->container->get_ptr<const Json::object_t*>()) known.push_back(key);
   }
   error.hint = did_you_mean(name, known);
+  if (error.hint.empty()) error.hint = "give it a value where there may be none, as in {{ x | default('') }}";
   return error;
 }
 
@@ -93,8 +94,8 @@ std::optional<Value> Evaluator::loop_attribute(const LoopState& loop, std::strin
   if (name == "length") return Value::of(length);
   if (name == "revindex") return Value::of(length - index);
   if (name == "revindex0") return Value::of(length - index - 1);
-  if (name == "depth") return Value::of(int64_t{1});
-  if (name == "depth0") return Value::of(int64_t{0});
+  if (name == "depth") return Value::of(int64_t{loop.depth});
+  if (name == "depth0") return Value::of(int64_t{loop.depth} - 1);
   if (name == "previtem") return index > 0 ? list_at(loop.items, loop.index - 1) : undefined_because("there is no previous item");
   if (name == "nextitem") return index + 1 < length ? list_at(loop.items, loop.index + 1) : undefined_because("there is no next item");
   return std::nullopt;
@@ -120,13 +121,24 @@ std::optional<Value> Evaluator::bound_method(const Value& object, std::string_vi
   return value;
 }
 
+Result<Value> Evaluator::macro_attribute(const MacroDefinition& macro, std::string_view name) {
+  if (name == "name") return Value::view(macro.name);
+  if (name == "catch_varargs") return Value::of(macro.uses_varargs);
+  if (name == "catch_kwargs") return Value::of(macro.uses_kwargs);
+  if (name == "caller") return Value::of(macro.uses_caller);
+  if (name != "arguments") return Value();
+  std::vector<Value> names;
+  for (const Target& parameter : macro.parameters) names.push_back(Value::view(parameter.name));
+  return make_list(std::move(names), ListStyle::kTuple);
+}
+
 // A key of a dict that is named like a method: strict mode gives the value (the method is reached by calling it),
 // compatible mode the method, as Jinja does.
 Result<Value> Evaluator::attribute(const Value& object, std::string_view name, const Expr* expr) {
   LLMOPS_CHECK(need_defined(object));
   const Json* container = nullptr;
   if (object.is(Kind::kDict)) {
-    if (dict_size(object) > 64) LLMOPS_CHECK(charge(dict_size(object) / 64));
+    LLMOPS_CHECK(charge_lookup(object, Value::view(name)));
     if (!strict()) if (std::optional<Value> method = bound_method(object, name)) return *method;
     if (std::optional<Value> found = dict_find(object, Value::view(name))) return *found;
     if (object.from_json) container = object.json;
@@ -138,13 +150,14 @@ Result<Value> Evaluator::attribute(const Value& object, std::string_view name, c
     return list_at(object, name == "grouper" ? 0 : 1);
   } else if (object.is(Kind::kCycler) && name == "current" && !object.cycler->is_joiner) {
     return object.cycler->items[object.cycler->position];
-  } else if (object.is(Kind::kMacro) && name == "name") {
-    return Value::view(object.macro->definition->name);
+  } else if (object.is(Kind::kMacro)) {
+    LLMOPS_ASSIGN(Value found, macro_attribute(*object.macro->definition, name));
+    if (!found.is(Kind::kUndefined)) return found;
   }
   if (object.is(Kind::kLoop)) object.loop->escaped = true;
   if (std::optional<Value> method = bound_method(object, name)) return *method;
   if (expr) return undefined_at(expr, container);
-  return undefined_because(fmt::format("{} has no attribute '{}'", type_phrase(object), name));
+  return undefined_because(fmt::format("{} has no attribute '{}'", type_phrase(object), shown_text(name, 60)));
 }
 
 Result<Value> Evaluator::item(const Value& object, const Value& key, const Expr* expr) {
@@ -152,11 +165,11 @@ Result<Value> Evaluator::item(const Value& object, const Value& key, const Expr*
   LLMOPS_CHECK(usable(key));
   const bool integer = key.is(Kind::kInt) || key.is(Kind::kBool);
   if (object.is(Kind::kDict)) {
-    if (dict_size(object) > 64) LLMOPS_CHECK(charge(dict_size(object) / 64));
+    LLMOPS_CHECK(charge_lookup(object, key));
     if (std::optional<Value> found = dict_find(object, key)) return *found;
     if (!strict() && key.is(Kind::kString)) return attribute(object, key.str(), expr);
     if (expr) return undefined_at(expr, object.from_json ? object.json : nullptr);
-    return undefined_because(fmt::format("dict has no key '{}'", to_text(key)));
+    return undefined_because(fmt::format("dict has no key '{}'", shown_text(to_text(key, 100), 60)));
   }
   if (integer && (object.is(Kind::kList) || object.is(Kind::kRange))) {
     const auto size = static_cast<int64_t>(list_size(object));
@@ -179,7 +192,7 @@ Result<Value> Evaluator::item(const Value& object, const Value& key, const Expr*
     return attribute(object, key.str(), expr);
   }
   if (expr) return undefined_at(expr, nullptr);
-  return undefined_because(fmt::format("{} has no item {}", type_phrase(object), to_text(key)));
+  return undefined_because(fmt::format("{} has no item {}", type_phrase(object), shown_text(to_text(key, 100), 60)));
 }
 
 Result<Value> Evaluator::eval_slice(const Expr& expr) {
@@ -191,18 +204,20 @@ Result<Value> Evaluator::eval_slice(const Expr& expr) {
     LLMOPS_ASSIGN(bounds[i], eval(*expr.parts[i + 1]));
     LLMOPS_CHECK(need_defined(bounds[i]));
     if (!bounds[i].is(Kind::kInt) && !bounds[i].is(Kind::kNone) && !bounds[i].is(Kind::kBool)) {
-      return type_error(fmt::format("bounds of a slice must be integers, not {}", type_phrase(bounds[i])));
+      return type_error(fmt::format("bounds of a slice must be integers, not {}", type_phrase(bounds[i])), "write integers, as in [1:3]");
     }
     if (bounds[i].is(Kind::kBool)) bounds[i] = Value::of(int64_t{bounds[i].boolean});
   }
-  if (!object.is(Kind::kString) && !object.is(Kind::kList) && !object.is(Kind::kRange)) return undefined_at(&expr, nullptr);
+  if (!object.is(Kind::kString) && !object.is(Kind::kList) && !object.is(Kind::kRange)) {
+    return type_error(fmt::format("{} cannot be sliced", type_phrase(object)), "slice a text or a list");
+  }
   return slice(object, bounds);
 }
 
 // Python's slice.indices(): bounds beyond the ends are cut to them.
 Result<Value> Evaluator::slice(const Value& object, const Value bounds[3]) {
   const int64_t step = bounds[2].is(Kind::kInt) ? bounds[2].integer : 1;
-  if (step == 0) return type_error("step of a slice must not be 0");
+  if (step == 0) return type_error("step of a slice must not be 0", "leave the step out, or write 1");
   std::vector<Value> characters;
   if (object.is(Kind::kString)) {
     LLMOPS_ASSIGN(characters, items_of(object));

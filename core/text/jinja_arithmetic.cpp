@@ -12,16 +12,16 @@ namespace llmops::jinja {
 namespace {
 
 Error bad_operands(Op op, const Value& a, const Value& b) {
-  return type_error(fmt::format("'{}' does not apply to {} and {}", op_text(op), type_phrase(a), type_phrase(b)));
+  return type_error(fmt::format("'{}' does not apply to {} and {}", op_text(op), type_phrase(a), type_phrase(b)), "convert one of the two with a filter: string, int, float or list");
 }
 
-Error overflow(Op op) { return type_error(fmt::format("result of '{}' is beyond 64 bits", op_text(op))); }
+Error overflow(Op op) { return type_error(fmt::format("result of '{}' is beyond 64 bits", op_text(op)), "use a float, as in 1.0 * x"); }
 
 int64_t integer_of(const Value& v) { return v.is(Kind::kBool) ? int64_t{v.boolean} : v.integer; }
 
 Result<Value> integer_power(int64_t base, int64_t exponent) {
   if (exponent < 0) {
-    if (base == 0) return type_error("division by zero");
+    if (base == 0) return type_error("division by zero", "check the divisor first, as in {{ a / b if b else 0 }}");
     return Value::of(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
   }
   int64_t result = 1;
@@ -42,7 +42,7 @@ Result<Value> integers(Op op, int64_t a, int64_t b) {
     case Op::kPow: return integer_power(a, b);
     default: break;
   }
-  if (b == 0) return type_error("division by zero");
+  if (b == 0) return type_error("division by zero", "check the divisor first, as in {{ a / b if b else 0 }}");
   if (op == Op::kDiv) return Value::of(static_cast<double>(a) / static_cast<double>(b));
   if (b == -1) {
     if (op == Op::kMod) return Value::of(int64_t{0});
@@ -61,12 +61,13 @@ Result<Value> reals(Op op, double a, double b) {
     case Op::kSub: return Value::of(a - b);
     case Op::kMul: return Value::of(a * b);
     case Op::kPow:
-      if (a == 0 && b < 0) return type_error("division by zero");
-      if (a < 0 && b != std::floor(b)) return type_error("root of a negative number is not real");
-      return Value::of(std::pow(a, b));
+      if (a == 0 && b < 0) return type_error("division by zero", "check the divisor first, as in {{ a / b if b else 0 }}");
+      if (a < 0 && b != std::floor(b)) return type_error("root of a negative number is not real", "take the absolute value first, as in x | abs");
+      if (const double power = std::pow(a, b); !std::isinf(power) || std::isinf(a) || std::isinf(b)) return Value::of(power);
+      return type_error("result of '**' is too large for a float", "use smaller numbers");
     default: break;
   }
-  if (b == 0) return type_error("division by zero");
+  if (b == 0) return type_error("division by zero", "check the divisor first, as in {{ a / b if b else 0 }}");
   if (op == Op::kDiv) return Value::of(a / b);
   double rest = std::fmod(a, b);   // as CPython's float_divmod
   double quotient = (a - rest) / b;
@@ -129,7 +130,7 @@ Result<Value> Evaluator::arithmetic(Op op, const Value& a, const Value& b) {
   if (op == Op::kMul && sequence(a) && whole(b)) return repeat(a, b);
   if (op == Op::kMul && whole(a) && sequence(b)) return repeat(b, a);
   if (op == Op::kMod && a.is(Kind::kString)) {
-    LLMOPS_ASSIGN(std::string text, format_percent(*this, a.str(), b));
+    LLMOPS_ASSIGN(std::string text, format_percent(*this, a, b));
     return make_text(std::move(text), a.safe);
   }
   return bad_operands(op, a, b);
@@ -139,22 +140,26 @@ Result<bool> Evaluator::contains(const Value& container, const Value& item) {
   switch (container.kind) {
     case Kind::kUndefined: return false;
     case Kind::kString:
-      if (!item.is(Kind::kString)) return type_error(fmt::format("'in' looks for a string in a string, not for {}", type_phrase(item)));
-      LLMOPS_CHECK(charge(container.size / 64));
+      if (!item.is(Kind::kString)) return type_error(fmt::format("'in' looks for a string in a string, not for {}", type_phrase(item)), "convert it first, as in (x | string) in text");
+      LLMOPS_CHECK(charge_search(container.str(), item.str()));
       return container.str().find(item.str()) != std::string_view::npos;
     case Kind::kDict:
-      LLMOPS_CHECK(charge(dict_size(container) / 64));
+      LLMOPS_CHECK(charge_lookup(container, item));
+      if (item.is(Kind::kDict) || (item.is(Kind::kList) && type_name(item) != "tuple")) {
+        return type_error(fmt::format("{} cannot be a key of a dict", type_phrase(item)), "look for a text or a number");
+      }
       return dict_find(container, item).has_value();
     case Kind::kList: case Kind::kRange:
-      LLMOPS_CHECK(charge(list_size(container)));
+      LLMOPS_CHECK(charge(std::max(list_size(container), weight_of(container))));
       for (size_t i = 0; i < list_size(container); ++i) if (equal(list_at(container, i), item)) return true;
       return false;
-    default: return type_error(fmt::format("'in' does not apply to {}", type_phrase(container)));
+    default: return type_error(fmt::format("'in' does not apply to {}", type_phrase(container)), "look in a text, a list or a dict");
   }
 }
 
 Result<bool> Evaluator::compare_values(Op op, const Value& a, const Value& b) {
-  if (a.kind == b.kind) LLMOPS_CHECK(charge(a.is(Kind::kString) ? std::min(a.size, b.size) / 64 : a.is(Kind::kList) ? list_size(a) : 0));
+  const size_t weight = std::min(weight_of(a), weight_of(b));
+  if (a.kind == b.kind && weight > 1) LLMOPS_CHECK(charge(weight));
   if (op == Op::kEq) return equal(a, b);
   if (op == Op::kNe) return !equal(a, b);
   if (op == Op::kIn || op == Op::kNotIn) {

@@ -25,8 +25,10 @@ using Body = std::vector<std::unique_ptr<Stmt>>;
 
 // A text and where it comes from. Positions in the tree are byte offsets into one of these.
 struct Source {
+  Source(std::string source_text, TemplateOrigin source_origin);
   std::string text;
   TemplateOrigin origin;
+  std::vector<size_t> line_starts;
   // Gives the error the place of `offset`, as TemplateOrigin promises.
   Error locate(size_t offset, size_t length, Error error) const;
 };
@@ -58,6 +60,7 @@ inline constexpr size_t kMaxParameters = 5;
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string_view, Value>> keywords;
+  Value unpacked;   // the dict behind **, whose keys the names of `keywords` point into
 };
 using Slots = std::array<const Value*, kMaxParameters>;
 
@@ -88,6 +91,8 @@ std::span<const Callable> loop_methods();
 std::span<const Callable> cycler_methods();
 const Callable* find_callable(std::span<const Callable> table, std::string_view name);
 std::vector<std::string> callable_names(std::span<const Callable> table);
+// did_you_mean; where nothing is close, all names, however many.
+std::string name_hint(std::string_view name, const std::vector<std::string>& known);
 // Which parameter each argument goes to. Errors (without a place): too many, unknown, missing or twice.
 Result<std::vector<size_t>> bind_parameters(const Callable& row, std::string_view what, size_t positional,
                                             std::span<const std::string_view> keywords);
@@ -124,7 +129,7 @@ enum class ExprKind {
 //   kArithmetic, kCompare               operators[i] stands between parts[i] and parts[i + 1]; from left to right
 //   kDict                               parts are key, value, key, value
 //   kConditional                        condition, value, other value (null when left out)
-// The last keywords.size() arguments are named.
+// The arguments without a name, then keywords.size() named ones, then what `*` and what `**` unpack, where there are any.
 struct Expr {
   ExprKind kind = ExprKind::kConst;
   Place place;
@@ -136,7 +141,8 @@ struct Expr {
   std::vector<Op> operators;
   std::vector<std::string> keywords;
   const Callable* row = nullptr;
-  std::vector<size_t> slots;      // parameter of each argument
+  std::vector<size_t> slots;      // parameter of each argument; empty when some are unpacked
+  bool unpacks_list = false, unpacks_dict = false;
 };
 
 // The names that `for`, `set` and `with` give values to.
@@ -160,7 +166,7 @@ struct MacroDefinition {
 enum class StmtKind { kText, kPrint, kIf, kFor, kSet, kSetBlock, kMacro, kCallBlock, kFilterBlock, kInclude, kWith, kBreak, kContinue };
 
 //   kIf         exprs[i] decides bodies[i]; one body more is the else
-//   kFor        exprs: iterable, condition (or null); bodies: the loop, the else
+//   kFor        exprs: iterable, condition (or null); bodies: the loop, the else; recursive: loop(items) runs it again
 //   kSet        targets[0] = exprs[0]; kSetBlock: exprs[0] is a chain of filters, or null; kWith: targets[i] = exprs[i]
 //   kCallBlock  exprs[0] is the call, macro its caller
 //   kInclude    bodies[0] is the included template
@@ -172,6 +178,7 @@ struct Stmt {
   std::vector<Target> targets;
   std::vector<Body> bodies;
   std::unique_ptr<MacroDefinition> macro;
+  bool recursive = false;
 };
 
 // Everything a rendering needs. Immutable once parsed.
@@ -181,6 +188,7 @@ struct Code {
   std::vector<std::unique_ptr<Source>> sources;        // [0] is the template's own
   std::unordered_map<std::string, int> name_ids;
   std::vector<std::string> names;
+  int loop_id = -1;                                    // the name id of `loop`
   std::vector<char> bound;                             // by name id: some statement gives this name a value
   Body body;
   const Expr* sole = nullptr;                          // the expression of a template that is one sole {{ }}

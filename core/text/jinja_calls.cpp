@@ -2,19 +2,50 @@
 // defined; then the row of the table runs.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/text/jinja_eval.h"
 
 namespace llmops::jinja {
 
 Result<Arguments> Evaluator::eval_arguments(const Expr& expr) {
   Arguments arguments;
-  const size_t named = expr.parts.size() - expr.keywords.size();
-  for (size_t i = 1; i < expr.parts.size(); ++i) {
+  const size_t end = expr.parts.size() - (expr.unpacks_list ? 1 : 0) - (expr.unpacks_dict ? 1 : 0);
+  const size_t named = end - expr.keywords.size();
+  arguments.positional.reserve(named - 1);
+  for (size_t i = 1; i < end; ++i) {
     LLMOPS_ASSIGN(Value value, eval(*expr.parts[i]));
     if (i < named) arguments.positional.push_back(std::move(value));
     else arguments.keywords.emplace_back(expr.keywords[i - named], std::move(value));
   }
+  if (expr.unpacks_list) LLMOPS_CHECK(unpack_list(*expr.parts[end], arguments));
+  if (expr.unpacks_dict) LLMOPS_CHECK(unpack_dict(*expr.parts.back(), arguments));
   return arguments;
+}
+
+Status Evaluator::unpack_list(const Expr& expr, Arguments& arguments) {
+  LLMOPS_ASSIGN(const Value list, eval(expr));
+  Result<std::vector<Value>> items = items_of(list);
+  if (!items) return locate(expr.place, std::move(items).error());
+  std::move(items->begin(), items->end(), std::back_inserter(arguments.positional));
+  return {};
+}
+
+Status Evaluator::unpack_dict(const Expr& expr, Arguments& arguments) {
+  LLMOPS_ASSIGN(arguments.unpacked, eval(expr));
+  const Value& dict = arguments.unpacked;
+  if (Status status = usable(dict); !status) return locate(expr.place, std::move(status).error());
+  if (!dict.is(Kind::kDict)) return fail(expr.place, fmt::format("'**' takes a dict, not {}", type_phrase(dict)), "write the arguments out");
+  if (Status status = charge(dict_size(dict)); !status) return locate(expr.place, std::move(status).error());
+  for (size_t i = 0; i < dict_size(dict); ++i) {
+    const Value key = dict_key(dict, i);
+    if (!key.is(Kind::kString)) return fail(expr.place, fmt::format("names of arguments must be strings, not {}", type_phrase(key)), "use texts as keys");
+    const bool known = std::any_of(arguments.keywords.begin(), arguments.keywords.end(), [&](const auto& k) { return k.first == key.str(); });
+    if (known) return fail(expr.place, fmt::format("argument '{}' is given twice", key.str()), "give it once");
+    arguments.keywords.emplace_back(key.str(), dict_value(dict, i));
+  }
+  return {};
 }
 
 Result<Value> Evaluator::eval_call(const Expr& expr) {
@@ -35,15 +66,15 @@ Result<Value> Evaluator::eval_call(const Expr& expr) {
     } else {
       LLMOPS_ASSIGN(function, attribute(object, callee.text, &callee));
       if (function.is(Kind::kUndefined)) {
-        return locate(callee.place, type_error(fmt::format("{} has no method '{}'", type_phrase(object), callee.text)));
+        return locate(callee.place, type_error(fmt::format("{} has no method '{}'", type_phrase(object), callee.text), "use a filter instead, as in {{ text | upper }}"));
       }
     }
   } else {
     LLMOPS_ASSIGN(function, eval(callee));
   }
   LLMOPS_ASSIGN(const Arguments arguments, eval_arguments(expr));
-  // The date comes from the caller: the scope's value of this name is the text that the call gives.
-  if (!strict() && callee.text == "strftime_now" && function.is(Kind::kString)) return function;
+  // The date comes from the caller: the scope's value of this name is a point in time, or the text that every call gives.
+  if (!strict() && callee.text == "strftime_now" && function.is(Kind::kString)) return format_now(function, arguments);
   if (Status status = need_defined(function); !status) return locate(callee.place, std::move(status).error());
   return call(function, arguments);
 }
@@ -52,6 +83,7 @@ Result<Value> Evaluator::call(const Value& callee, const Arguments& arguments) {
   switch (callee.kind) {
     case Kind::kUndefined: return undefined_error(callee);
     case Kind::kMacro: return call_macro(*callee.macro, arguments);
+    case Kind::kLoop: return call_loop(*callee.loop, arguments);
     case Kind::kFunction: return apply(callee.function->row, "function", callee, arguments);
     case Kind::kMethod: return apply(*callee.method->row, "method", callee.method->receiver, arguments);
     case Kind::kCycler: {
@@ -60,7 +92,14 @@ Result<Value> Evaluator::call(const Value& callee, const Arguments& arguments) {
     }
     default: break;
   }
-  return type_error(fmt::format("{} cannot be called", type_phrase(callee)));
+  return type_error(fmt::format("{} cannot be called", type_phrase(callee)), "remove the parentheses");
+}
+
+Result<Value> Evaluator::format_now(const Value& now, const Arguments& arguments) {
+  const bool one_text = arguments.positional.size() == 1 && arguments.keywords.empty() && arguments.positional[0].is(Kind::kString);
+  if (!one_text) return type_error("'strftime_now' takes one string, the format", "write strftime_now('%Y-%m-%d')");
+  std::optional<std::string> text = format_time(now.str(), arguments.positional[0].str());
+  return text ? make_text(std::move(*text)) : Result<Value>(now);
 }
 
 Result<Value> Evaluator::apply(const Callable& row, std::string_view what, const Value& subject, const Arguments& arguments) {
@@ -80,6 +119,10 @@ Result<Value> Evaluator::apply(const Callable& row, std::string_view what, const
 }
 
 Result<Value> Evaluator::eval_row(const Expr& expr, const Value* subject) {
+  if (expr.unpacks_list || expr.unpacks_dict) {
+    LLMOPS_ASSIGN(const Arguments arguments, eval_arguments(expr));
+    return apply(*expr.row, expr.kind == ExprKind::kFilter ? "filter" : "test", *subject, arguments);
+  }
   if (expr.kind == ExprKind::kFilter && expr.row->takes_undefined) return eval_default(expr, subject);
   if (!expr.row->takes_undefined) {
     if (Status status = usable(*subject); !status) return locate(expr.parts[0] ? expr.parts[0]->place : expr.place, std::move(status).error());

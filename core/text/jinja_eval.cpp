@@ -11,6 +11,12 @@ namespace llmops::jinja {
 
 Error type_error(std::string message, std::string hint) { return Error(ErrorCode::kData, std::move(message), std::move(hint)); }
 
+std::string shown_text(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes)).append("...");
+}
+
 std::string type_phrase(const Value& value) {
   if (value.is(Kind::kNone) || value.is(Kind::kUndefined)) return std::string(type_name(value));
   const std::string_view name = type_name(value);
@@ -71,20 +77,20 @@ Result<Json> Evaluator::evaluate() {
     Json object = Json::object();
     for (const auto& [name, entry] : value.space->entries) {
       std::optional<Json> member = to_json(entry);
-      if (!member) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(entry)));
+      if (!member) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(entry)), "convert it first, for example with the filter string or list");
       object[name] = std::move(*member);
     }
     return object;
   }
   std::optional<Json> json = to_json(value);
-  if (!json) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(value)));
+  if (!json) return fail(code_.sole->place, fmt::format("{} is no value of JSON", type_phrase(value)), "convert it first, for example with the filter string or list");
   return std::move(*json);
 }
 
 Result<Evaluator::Flow> Evaluator::exec(const Body& body) {
   const size_t limit = static_cast<size_t>(code_.limits.max_depth) * 8;
   if (static_cast<size_t>(++depth_) > limit && !body.empty()) {
-    return fail(body.front()->place, fmt::format("template nests deeper than {} levels", limit));
+    return fail(body.front()->place, fmt::format("template nests deeper than {} levels", limit), "move the inner part into a macro or a file");
   }
   for (const auto& stmt : body) {
     LLMOPS_ASSIGN(const Flow flow, exec(*stmt));
@@ -95,12 +101,6 @@ Result<Evaluator::Flow> Evaluator::exec(const Body& body) {
   }
   --depth_;
   return Flow::kNext;
-}
-
-Status Evaluator::written(const Place& place) {
-  if (out_->size() <= code_.limits.max_output_bytes) return {};
-  Status status = fits(out_->size());
-  return locate(place, std::move(status).error());
 }
 
 Result<Evaluator::Flow> Evaluator::exec(const Stmt& stmt) {
@@ -163,9 +163,8 @@ Result<Evaluator::Flow> Evaluator::exec_if(const Stmt& stmt) {
   return stmt.bodies.size() > stmt.exprs.size() ? exec(stmt.bodies.back()) : Flow::kNext;
 }
 
-// The value to loop over: lists and ranges as they are, what else can be iterated as a list; filtered by the condition.
-Result<Value> Evaluator::loop_items(const Stmt& stmt) {
-  LLMOPS_ASSIGN(Value items, eval(*stmt.exprs[0]));
+// The items to loop over: lists and ranges as they are, what else can be iterated as a list; filtered by the condition.
+Result<Value> Evaluator::loop_items(const Stmt& stmt, Value items) {
   if (!items.is(Kind::kList) && !items.is(Kind::kRange)) {
     Result<std::vector<Value>> made = items_of(items);
     if (!made) return locate(stmt.exprs[0]->place, std::move(made).error());
@@ -188,17 +187,26 @@ Result<Value> Evaluator::loop_items(const Stmt& stmt) {
 }
 
 Result<Evaluator::Flow> Evaluator::exec_for(const Stmt& stmt) {
-  Result<Value> items = loop_items(stmt);
+  LLMOPS_ASSIGN(Value items, eval(*stmt.exprs[0]));
+  if (stmt.recursive) keep_frames();
+  return exec_items(stmt, std::move(items), 1);
+}
+
+// As in jinja2 the else runs when no pass reached the end of the body: also when `break` or `continue` ended each.
+Result<Evaluator::Flow> Evaluator::exec_items(const Stmt& stmt, Value value, int depth) {
+  Result<Value> items = loop_items(stmt, std::move(value));
   if (!items) return placed_ ? std::move(items).error() : locate(stmt.place, std::move(items).error());
+  bool passed = false;
+  if (list_size(*items) > 0) LLMOPS_CHECK(exec_loop(stmt, *items, depth, passed));
+  if (passed || stmt.bodies[1].empty()) return Flow::kNext;
   Frame* previous = frame_;
-  if (list_size(*items) > 0) return exec_loop(stmt, *items);
   Frame* frame = push_frame(previous);
   Result<Flow> flow = exec(stmt.bodies[1]);
   pop_frame(frame, previous);
   return flow;
 }
 
-Result<Evaluator::Flow> Evaluator::exec_loop(const Stmt& stmt, const Value& items) {
+Result<Evaluator::Flow> Evaluator::exec_loop(const Stmt& stmt, const Value& items, int depth, bool& passed) {
   LoopState* state = nullptr;
   if (free_loops_.empty()) {
     state = &loops_.emplace_back();
@@ -206,20 +214,20 @@ Result<Evaluator::Flow> Evaluator::exec_loop(const Stmt& stmt, const Value& item
     state = free_loops_.back();
     free_loops_.pop_back();
   }
-  *state = {items, 0, list_size(items), false};
+  Frame* previous = frame_;
+  *state = {items, 0, list_size(items), depth, &stmt, previous, false, std::nullopt};
   Value loop;
   loop.kind = Kind::kLoop;
   loop.loop = state;
-  const int loop_id = code_.name_ids.at("loop");
-  Frame* previous = frame_;
   Frame* frame = push_frame(previous);
   for (; state->index < state->length; ++state->index) {
     if (frame->captured) frame = push_frame(previous);
     frame->names.clear();
-    frame->names.emplace_back(loop_id, loop);
+    frame->names.emplace_back(code_.loop_id, loop);
     if (Status status = charge(1); !status) return locate(stmt.place, std::move(status).error());
     LLMOPS_CHECK(assign(stmt.targets[0], list_at(items, state->index)));
     LLMOPS_ASSIGN(const Flow flow, exec(stmt.bodies[0]));
+    passed = passed || flow == Flow::kNext;
     if (flow == Flow::kBreak) break;
   }
   pop_frame(frame, previous);
@@ -228,6 +236,23 @@ Result<Evaluator::Flow> Evaluator::exec_loop(const Stmt& stmt, const Value& item
     free_loops_.push_back(state);
   }
   return Flow::kNext;
+}
+
+// loop(items) of a recursive loop: the loop again over other items, as a text, among the names around the outermost one.
+Result<Value> Evaluator::call_loop(const LoopState& loop, const Arguments& arguments) {
+  if (!loop.stmt->recursive) return type_error("a loop that is not recursive cannot be called", "write {% for ... recursive %}");
+  if (arguments.positional.size() != 1 || !arguments.keywords.empty()) return type_error("'loop' takes one argument, the items", "write loop(item.children)");
+  if (++calls_ > code_.limits.max_depth) {
+    return type_error(fmt::format("loops call each other deeper than {} levels", code_.limits.max_depth), "end the recursion");
+  }
+  std::string text;
+  std::string* outer = std::exchange(out_, &text);
+  Frame* previous = std::exchange(frame_, loop.outer);
+  LLMOPS_CHECK(exec_items(*loop.stmt, arguments.positional[0], loop.depth + 1));
+  frame_ = previous;
+  out_ = outer;
+  --calls_;
+  return make_text(std::move(text));
 }
 
 Status Evaluator::assign(const Target& target, Value value) {
@@ -256,7 +281,7 @@ Status Evaluator::assign(const Target& target, Value value) {
   Result<std::vector<Value>> items = items_of(value);
   if (!items) return locate(target.place, std::move(items).error());
   if (items->size() != target.parts.size()) {
-    return fail(target.place, fmt::format("cannot unpack {} values into {} names", items->size(), target.parts.size()));
+    return fail(target.place, fmt::format("cannot unpack {} values into {} names", items->size(), target.parts.size()), "write as many names as there are values");
   }
   for (size_t i = 0; i < items->size(); ++i) LLMOPS_CHECK(assign(target.parts[i], std::move((*items)[i])));
   return {};

@@ -345,7 +345,8 @@ Result<ExprPtr> Parser::filters_and_tests(ExprPtr expr, const Token& from) {
 Status Parser::bind(Expr& call, std::string_view what, const Token& token) {
   const auto table = what == "filter" ? jinja::filters() : jinja::tests();
   call.row = find_callable(table, call.text);
-  if (!call.row) return fail(token, fmt::format("unknown {} '{}'", what, call.text), did_you_mean(call.text, callable_names(table)));
+  if (!call.row) return fail(token, fmt::format("unknown {} '{}'", what, call.text), name_hint(call.text, callable_names(table)));
+  if (call.unpacks_list || call.unpacks_dict) return {};   // only the rendering knows how many there are
   const std::vector<std::string_view> keywords(call.keywords.begin(), call.keywords.end());
   const size_t count = call.parts.size() - 1 - keywords.size();
   Result<std::vector<size_t>> slots = bind_parameters(*call.row, what, count, keywords);
@@ -395,24 +396,36 @@ Result<ExprPtr> Parser::test(ExprPtr subject, const Token& from) {
 
 Status Parser::arguments(Expr& call) {
   LLMOPS_CHECK(expect_operator("("));
+  ExprPtr list, dict;
   while (!at_operator(")")) {
     if (at_operator("*") || at_operator("**")) {
-      return fail(current(), "unpacking of arguments with * is not supported", "write the arguments out");
+      ExprPtr& unpacked = at_operator("*") ? list : dict;
+      if (unpacked || dict) return fail(current(), fmt::format("'{}' stands behind another '{}'", current().text, dict ? "**" : "*"), "unpack one list, then one dict");
+      advance();
+      LLMOPS_ASSIGN(unpacked, expression());
+      if (!skip_operator(",")) break;
+      continue;
     }
+    if (dict) return fail(current(), "an argument stands behind '**'", "put the arguments before it");
     if (current().kind == TokenKind::kName && ahead().kind == TokenKind::kOperator && ahead().text == "=") {
       if (std::find(call.keywords.begin(), call.keywords.end(), current().text) != call.keywords.end()) {
-        return fail(current(), fmt::format("argument '{}' is given twice", current().text));
+        return fail(current(), fmt::format("argument '{}' is given twice", current().text), "remove one of the two");
       }
       call.keywords.push_back(current().text);
       advance();
       advance();
-    } else if (!call.keywords.empty()) {
-      return fail(current(), "a named argument is followed by one without a name", "put the arguments without a name first");
+    } else if (!call.keywords.empty() || list) {
+      return fail(current(), list ? "an argument without a name stands behind '*'" : "a named argument is followed by one without a name",
+                  "put the arguments without a name first");
     }
     LLMOPS_ASSIGN(ExprPtr value, expression());
     call.parts.push_back(std::move(value));
     if (!skip_operator(",")) break;
   }
+  call.unpacks_list = list != nullptr;
+  call.unpacks_dict = dict != nullptr;
+  if (list) call.parts.push_back(std::move(list));
+  if (dict) call.parts.push_back(std::move(dict));
   return expect_operator(")");
 }
 

@@ -1,5 +1,5 @@
 // The table of filters. A row enters with its parameters as Jinja names them and a golden against jinja2 in the tests.
-// Left out on purpose: random (unseeded), xmlattr, urlize, striptags, pprint, filesizeformat, wordwrap.
+// Left out on purpose: random (unseeded), urlize, pprint.
 #include "core/text/jinja_filters.h"
 
 namespace llmops::jinja {
@@ -24,6 +24,7 @@ constexpr Callable kFilters[] = {
     {"dictsort", filter_dictsort, {"case_sensitive", "by", "reverse"}},
     {"e", filter_escape},
     {"escape", filter_escape},
+    {"filesizeformat", filter_filesizeformat, {"binary"}},
     {"first", filter_first},
     {"float", filter_float, {"default"}},
     {"forceescape", filter_forceescape},
@@ -51,6 +52,7 @@ constexpr Callable kFilters[] = {
     {"slice", filter_slice, {"slices", "fill_with"}, 1},
     {"sort", filter_sort, {"reverse", "case_sensitive", "attribute"}},
     {"string", filter_string},
+    {"striptags", filter_striptags},
     {"sum", filter_sum, {"attribute", "start"}},
     {"title", filter_title},
     {"tojson", filter_tojson, {"indent", "ensure_ascii", "separators", "sort_keys"}},
@@ -60,6 +62,8 @@ constexpr Callable kFilters[] = {
     {"upper", filter_upper},
     {"urlencode", filter_urlencode},
     {"wordcount", filter_wordcount},
+    {"wordwrap", filter_wordwrap, {"width", "break_long_words", "wrapstring", "break_on_hyphens"}},
+    {"xmlattr", filter_xmlattr, {"autospace"}},
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace llmops::jinja {
 
 Result<Value> value_at(const Call& call, const Value& item, const Value& path, const Value* otherwise) {
   if (path.is(Kind::kInt)) return call.evaluator.item(item, path, nullptr);
-  if (!path.is(Kind::kString)) return type_error(fmt::format("attribute must be a string, not {}", type_phrase(path)));
+  if (!path.is(Kind::kString)) return type_error(fmt::format("attribute must be a string, not {}", type_phrase(path)), "write the attribute in quotes");
   Value value = item;
   std::string_view rest = path.str();
   while (true) {
@@ -39,7 +39,7 @@ Result<Value> filter_length(const Call& call) {
     case Kind::kDict: return Value::of(static_cast<int64_t>(dict_size(value)));
     case Kind::kLoop: return Value::of(static_cast<int64_t>(value.loop->length));
     case Kind::kUndefined: return Value::of(int64_t{0});
-    default: return type_error(fmt::format("{} has no length", type_phrase(value)));
+    default: return type_error(fmt::format("{} has no length", type_phrase(value)), "take the length of a text, a list or a dict");
   }
 }
 
@@ -102,7 +102,7 @@ Result<Value> filter_join(const Call& call) {
 
 Result<Value> filter_items(const Call& call) {
   if (call.subject.is(Kind::kUndefined)) return call.evaluator.make_list({});
-  if (!call.subject.is(Kind::kDict)) return type_error(fmt::format("'items' takes a dict, not {}", type_phrase(call.subject)));
+  if (!call.subject.is(Kind::kDict)) return type_error(fmt::format("'items' takes a dict, not {}", type_phrase(call.subject)), "loop over a list without items");
   std::vector<Value> items;
   for (size_t i = 0; i < dict_size(call.subject); ++i) {
     LLMOPS_ASSIGN(Value pair, call.evaluator.make_list({dict_key(call.subject, i), dict_value(call.subject, i)}, ListStyle::kTuple));
@@ -114,7 +114,7 @@ Result<Value> filter_items(const Call& call) {
 Result<Value> filter_batch(const Call& call) {
   LLMOPS_ASSIGN(const std::vector<Value> items, call.evaluator.items_of(call.subject));
   LLMOPS_ASSIGN(const int64_t count, integer_argument(call, 0, "linecount", 1));
-  if (count < 1) return type_error(fmt::format("'batch' needs a count of at least 1, not {}", count));
+  if (count < 1) return type_error(fmt::format("'batch' needs a count of at least 1, not {}", count), "write a count of 1 or more");
   const auto size = static_cast<size_t>(count);
   std::vector<Value> batches;
   for (size_t begin = 0; begin < items.size(); begin += std::min(size, items.size() - begin)) {
@@ -133,7 +133,7 @@ Result<Value> filter_batch(const Call& call) {
 Result<Value> filter_slice(const Call& call) {
   LLMOPS_ASSIGN(const std::vector<Value> items, call.evaluator.items_of(call.subject));
   LLMOPS_ASSIGN(const int64_t count, integer_argument(call, 0, "slices", 1));
-  if (count < 1) return type_error(fmt::format("'slice' needs at least 1 slice, not {}", count));
+  if (count < 1) return type_error(fmt::format("'slice' needs at least 1 slice, not {}", count), "write a count of 1 or more");
   const auto slices = static_cast<size_t>(count);
   LLMOPS_CHECK(call.evaluator.charge(slices));
   const size_t each = items.size() / slices, longer = items.size() % slices;
@@ -155,7 +155,7 @@ Result<Value> filter_slice(const Call& call) {
 Result<Value> filter_attr(const Call& call) {
   LLMOPS_ASSIGN(const std::string_view name, string_argument(call, 0, "name", ""));
   if (call.subject.is(Kind::kDict) && dict_find(call.subject, Value::view(name)) && !find_callable(dict_methods(), name)) {
-    return Evaluator::undefined_because(fmt::format("dict has no attribute '{}'", name));
+    return Evaluator::undefined_because(fmt::format("dict has no attribute '{}'", shown_text(name, 60)));
   }
   return call.evaluator.attribute(call.subject, name, nullptr);
 }

@@ -1,6 +1,7 @@
 // Filters on numbers: Python's int(), float(), abs() and round(), which rounds half to even on the exact binary value.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -50,9 +51,9 @@ IntParse parse_int(std::string_view text, int64_t base, int64_t& value) {
 }
 
 Result<Value> truncated(double value) {
-  if (std::isnan(value) || std::isinf(value)) return type_error(fmt::format("{} has no integer", float_text(value)));
+  if (std::isnan(value) || std::isinf(value)) return type_error(fmt::format("{} has no integer", float_text(value)), "check the number first");
   const double whole = std::trunc(value);
-  if (whole < -9223372036854775808.0 || whole >= 9223372036854775808.0) return type_error("integer is beyond 64 bits");
+  if (whole < -9223372036854775808.0 || whole >= 9223372036854775808.0) return type_error("integer is beyond 64 bits", "keep it as text, or use the filter float");
   return Value::of(static_cast<int64_t>(whole));
 }
 
@@ -86,7 +87,7 @@ Result<Value> filter_abs(const Call& call) {
   if (value.is(Kind::kFloat)) return Value::of(std::fabs(value.real));
   if (value.is(Kind::kBool)) return Value::of(int64_t{value.boolean});
   if (value.is(Kind::kBigInt)) return value;
-  if (!value.is(Kind::kInt)) return type_error(fmt::format("'abs' takes a number, not {}", type_phrase(value)));
+  if (!value.is(Kind::kInt)) return type_error(fmt::format("'abs' takes a number, not {}", type_phrase(value)), "convert it first, as in x | float | abs");
   return value.integer < 0 ? call.evaluator.arithmetic(Op::kSub, Value::of(int64_t{0}), value) : Result<Value>(value);
 }
 
@@ -94,18 +95,19 @@ Result<Value> filter_int(const Call& call) {
   const Value& value = call.subject;
   const Value otherwise = call[0] ? *call[0] : Value::of(int64_t{0});
   LLMOPS_ASSIGN(const int64_t base, integer_argument(call, 1, "base", 10));
-  if (base != 0 && (base < 2 || base > 36)) return type_error("argument 'base' must be 0 or from 2 to 36");
+  if (base != 0 && (base < 2 || base > 36)) return type_error("argument 'base' must be 0 or from 2 to 36", "leave it out for decimal numbers");
   switch (value.kind) {
     case Kind::kInt: case Kind::kBigInt: return value;
     case Kind::kBool: return Value::of(int64_t{value.boolean});
     case Kind::kFloat: return truncated(value.real);
     case Kind::kString: break;
+    case Kind::kUndefined: return call.evaluator.undefined_error(value);
     default: return otherwise;
   }
   int64_t number = 0;
   switch (parse_int(value.str(), base, number)) {
     case IntParse::kOk: return Value::of(number);
-    case IntParse::kTooLarge: return type_error("integer is beyond 64 bits");
+    case IntParse::kTooLarge: return type_error("integer is beyond 64 bits", "keep it as text, or use the filter float");
     case IntParse::kNotInteger: break;
   }
   const std::optional<double> real = parse_float(value.str());
@@ -117,6 +119,7 @@ Result<Value> filter_float(const Call& call) {
   const Value& value = call.subject;
   const Value otherwise = call[0] ? *call[0] : Value::of(0.0);
   if (value.is_number()) return Value::of(as_double(value));
+  LLMOPS_CHECK(call.evaluator.need_defined(value));
   if (!value.is(Kind::kString)) return otherwise;
   const std::optional<double> real = parse_float(value.str());
   return real ? Value::of(*real) : otherwise;
@@ -154,15 +157,33 @@ Result<Value> filter_round(const Call& call) {
   const Value& value = call.subject;
   LLMOPS_ASSIGN(const int64_t precision, integer_argument(call, 0, "precision", 0));
   LLMOPS_ASSIGN(const std::string_view method, string_argument(call, 1, "method", "common"));
-  if (!value.is_number() || value.is(Kind::kBigInt)) return type_error(fmt::format("'round' takes a number, not {}", type_phrase(value)));
+  if (!value.is_number() || value.is(Kind::kBigInt)) return type_error(fmt::format("'round' takes a number, not {}", type_phrase(value)), "convert it first, as in x | float | round");
   if (method == "common") {
     if (value.is(Kind::kFloat)) return Value::of(rounded_real(value.real, precision));
     return rounded_integer(value.is(Kind::kBool) ? int64_t{value.boolean} : value.integer, precision);
   }
-  if (method != "ceil" && method != "floor") return type_error("argument 'method' must be common, ceil or floor");
+  if (method != "ceil" && method != "floor") return type_error("argument 'method' must be common, ceil or floor", "leave it out to round to the nearest");
   const double unit = std::pow(10.0, static_cast<double>(precision));
   const double scaled = as_double(value) * unit;
   return Value::of((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / unit);
+}
+
+// "4.2 kB": powers of 1000, or of 1024 when binary.
+Result<Value> filter_filesizeformat(const Call& call) {
+  LLMOPS_ASSIGN(const bool binary, flag_argument(call, 0, false));
+  std::optional<double> number;
+  if (call.subject.is_number()) number = as_double(call.subject);
+  if (call.subject.is(Kind::kString)) number = parse_float(call.subject.str());
+  if (!number) return type_error(fmt::format("'filesizeformat' takes a number, not {}", type_phrase(call.subject)), "convert it first with the filter float");
+  constexpr std::string_view kDecimal[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
+  constexpr std::string_view kBinary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
+  const double bytes = *number, base = binary ? 1024 : 1000;
+  if (bytes == 1) return Value::view("1 Byte");
+  if (bytes < base) return call.evaluator.make_text(fmt::format("{} Bytes", static_cast<int64_t>(std::max(bytes, -9e18))));
+  double unit = base;
+  size_t row = 0;
+  while (row < 7 && bytes >= unit * base) unit *= base, ++row;
+  return call.evaluator.make_text(fmt::format("{:.1f} {}", bytes / unit, binary ? kBinary[row] : kDecimal[row]));
 }
 
 }  // namespace llmops::jinja

@@ -8,16 +8,16 @@ namespace llmops::jinja {
 namespace {
 
 Result<const Callable*> named_row(std::span<const Callable> table, std::string_view what, const Value& name) {
-  if (!name.is(Kind::kString)) return type_error(fmt::format("name of a {} must be a string, not {}", what, type_phrase(name)));
+  if (!name.is(Kind::kString)) return type_error(fmt::format("name of a {} must be a string, not {}", what, type_phrase(name)), "write the name in quotes");
   const Callable* row = find_callable(table, name.str());
-  if (!row) return type_error(fmt::format("unknown {} '{}'", what, name.str()), did_you_mean(name.str(), callable_names(table)));
+  if (!row) return type_error(fmt::format("unknown {} '{}'", what, name.str()), name_hint(name.str(), callable_names(table)));
   return row;
 }
 
 Result<Value> select_items(const Call& call, bool by_attribute, bool wanted) {
   const auto& given = call.arguments.positional;
   const size_t off = by_attribute ? 1 : 0;
-  if (by_attribute && given.empty()) return type_error("the name of an attribute is missing");
+  if (by_attribute && given.empty()) return type_error("the name of an attribute is missing", "write it in the parentheses, in quotes");
   const Callable* row = nullptr;
   Arguments arguments;
   if (given.size() > off) {
@@ -55,9 +55,9 @@ Result<Value> filter_map(const Call& call) {
     for (const auto& [name, value] : call.arguments.keywords) {
       if (name == "attribute") attribute = &value;
       else if (name == "default") otherwise = &value;
-      else return type_error(fmt::format("filter 'map' has no argument '{}'", name));
+      else return type_error(fmt::format("filter 'map' has no argument '{}'", name), "write map(attribute='name') or map('filter')");
     }
-    if (!attribute) return type_error("filter 'map' needs the name of a filter or attribute=");
+    if (!attribute) return type_error("filter 'map' needs the name of a filter or attribute=", "write map(attribute='name') or map('filter')");
   } else {
     LLMOPS_ASSIGN(row, named_row(filters(), "filter", given[0]));
     arguments.positional.assign(given.begin() + 1, given.end());

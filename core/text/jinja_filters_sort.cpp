@@ -35,7 +35,7 @@ Result<std::vector<Keyed>> keyed_items(const Call& call, const Value* attribute,
   std::vector<Keyed> keyed;
   for (const Value& item : items) {
     LLMOPS_ASSIGN(Value key, key_of(call, item, attribute, case_sensitive, otherwise));
-    LLMOPS_CHECK(call.evaluator.charge(1 + (key.is(Kind::kString) ? key.size / 64 : 0)));
+    LLMOPS_CHECK(call.evaluator.charge(weight_of(key)));
     keyed.push_back({item, std::move(key)});
   }
   return keyed;
@@ -61,13 +61,17 @@ Result<std::vector<Keyed>> keyed_by_several(const Call& call, std::string_view a
 }
 
 Error incomparable(const Value& a, const Value& b) {
-  return type_error(fmt::format("cannot order {} and {}", type_phrase(a), type_phrase(b)));
+  return type_error(fmt::format("cannot order {} and {}", type_phrase(a), type_phrase(b)), "convert the values first, as in map('string')");
 }
 
-Status sort_keyed(const Call& call, std::vector<Keyed>& keyed, bool reverse) {
-  LLMOPS_CHECK(call.evaluator.charge(keyed.size() * static_cast<size_t>(std::bit_width(keyed.size()))));
+// `equal_first`: equal keys need no order (Jinja's sort compares lists of keys, and lists look for a difference first).
+Status sort_keyed(const Call& call, std::vector<Keyed>& keyed, bool reverse, bool equal_first = false) {
+  size_t weight = 0;
+  for (const Keyed& entry : keyed) weight += weight_of(entry.key);
+  LLMOPS_CHECK(call.evaluator.charge(weight * static_cast<size_t>(std::bit_width(keyed.size()))));
   std::optional<Error> failure;
   std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
+    if (equal_first && equal(a.key, b.key)) return false;
     const auto order = reverse ? compare(b.key, a.key) : compare(a.key, b.key);
     if (!order && !failure) failure = incomparable(a.key, b.key);
     return order && *order < 0;
@@ -116,7 +120,7 @@ Result<Value> filter_sort(const Call& call) {
   const bool several = call[2] && call[2]->is(Kind::kString) && call[2]->str().find(',') != std::string_view::npos;
   LLMOPS_ASSIGN(std::vector<Keyed> keyed, several ? keyed_by_several(call, call[2]->str(), case_sensitive)
                                                   : keyed_items(call, call[2], case_sensitive));
-  LLMOPS_CHECK(sort_keyed(call, keyed, reverse));
+  LLMOPS_CHECK(sort_keyed(call, keyed, reverse, true));
   return list_of_items(call, std::move(keyed));
 }
 
@@ -127,7 +131,7 @@ Result<Value> filter_unique(const Call& call) {
   std::vector<Value> kept;
   for (const Keyed& entry : keyed) {
     std::optional<std::string> text = identity(entry.key);
-    if (!text) return type_error(fmt::format("'unique' cannot compare {}", type_phrase(entry.key)));
+    if (!text) return type_error(fmt::format("'unique' cannot compare {}", type_phrase(entry.key)), "compare by an attribute: unique(attribute='name')");
     if (seen.insert(std::move(*text)).second) kept.push_back(entry.item);
   }
   return call.evaluator.make_list(std::move(kept));
@@ -139,6 +143,7 @@ Result<Value> filter_max(const Call& call) { return extreme(call, true); }
 Result<Value> filter_sum(const Call& call) {
   LLMOPS_ASSIGN(const std::vector<Value> items, call.evaluator.items_of(call.subject));
   Value total = call[1] ? *call[1] : Value::of(int64_t{0});
+  if (total.is(Kind::kString)) return type_error("'sum' does not add strings", "use the filter join");
   for (const Value& item : items) {
     Value term = item;
     if (call[0] && !call[0]->is(Kind::kNone)) {
@@ -151,11 +156,11 @@ Result<Value> filter_sum(const Call& call) {
 }
 
 Result<Value> filter_dictsort(const Call& call) {
-  if (!call.subject.is(Kind::kDict)) return type_error(fmt::format("'dictsort' takes a dict, not {}", type_phrase(call.subject)));
+  if (!call.subject.is(Kind::kDict)) return type_error(fmt::format("'dictsort' takes a dict, not {}", type_phrase(call.subject)), "sort a list with the filter sort");
   LLMOPS_ASSIGN(const bool case_sensitive, flag_argument(call, 0, false));
   LLMOPS_ASSIGN(const std::string_view by, string_argument(call, 1, "by", "key"));
   LLMOPS_ASSIGN(const bool reverse, flag_argument(call, 2, false));
-  if (by != "key" && by != "value") return type_error("argument 'by' must be key or value");
+  if (by != "key" && by != "value") return type_error("argument 'by' must be key or value", "leave it out to sort by key");
   std::vector<Keyed> keyed;
   for (size_t i = 0; i < dict_size(call.subject); ++i) {
     const Value key = dict_key(call.subject, i), value = dict_value(call.subject, i);

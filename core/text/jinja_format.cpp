@@ -21,8 +21,8 @@ struct Directive {
 
 class Formatter {
  public:
-  Formatter(Evaluator& evaluator, std::string_view format, const Value& arguments)
-      : evaluator_(evaluator), format_(format), arguments_(arguments), is_tuple_(type_name(arguments) == "tuple") {}
+  Formatter(Evaluator& evaluator, const Value& format, const Value& arguments)
+      : evaluator_(evaluator), format_(format.str()), escapes_(format.safe), arguments_(arguments), is_tuple_(type_name(arguments) == "tuple") {}
 
   Result<std::string> run() {
     while (position_ < format_.size()) {
@@ -33,7 +33,7 @@ class Formatter {
       LLMOPS_CHECK(evaluator_.fits(out_.size()));
     }
     const bool all = is_tuple_ ? used_ >= list_size(arguments_) : used_ > 0 || arguments_.is(Kind::kDict);
-    if (!all) return type_error("format has fewer places than arguments");
+    if (!all) return type_error("format has fewer places than arguments", "write one place like %s for each argument");
     return std::move(out_);
   }
 
@@ -42,7 +42,7 @@ class Formatter {
 
   Result<Value> next() {
     if (!is_tuple_ && used_ == 0) { ++used_; return arguments_; }
-    if (!is_tuple_ || used_ >= list_size(arguments_)) return type_error("format has more places than arguments");
+    if (!is_tuple_ || used_ >= list_size(arguments_)) return type_error("format has more places than arguments", "write one argument for each place, and a percent sign as %%");
     return list_at(arguments_, used_++);
   }
 
@@ -50,7 +50,7 @@ class Formatter {
     if (peek() == '*') {
       ++position_;
       LLMOPS_ASSIGN(const Value value, next());
-      if (!value.is(Kind::kInt)) return type_error("'*' in a format takes an integer");
+      if (!value.is(Kind::kInt)) return type_error("'*' in a format takes an integer", "write the width into the format, as in %5d");
       return value.integer;
     }
     int64_t value = 0;
@@ -63,12 +63,12 @@ class Formatter {
     std::optional<Value> keyed;
     if (peek() == '(') {
       const size_t close = format_.find(')', position_);
-      if (close == std::string_view::npos) return type_error("format has '(' without ')'");
+      if (close == std::string_view::npos) return type_error("format has '(' without ')'", "write named places like %(name)s");
       const std::string_view key = format_.substr(position_ + 1, close - position_ - 1);
       position_ = close + 1;
-      if (!arguments_.is(Kind::kDict)) return type_error("format with names takes a dict");
+      if (!arguments_.is(Kind::kDict)) return type_error("format with names takes a dict", "name the arguments, as in format(name=1)");
       keyed = dict_find(arguments_, Value::view(key));
-      if (!keyed) return type_error(fmt::format("format names '{}', which the arguments have not", key));
+      if (!keyed) return type_error(fmt::format("format names '{}', which the arguments have not", key), "add the argument, or remove the place");
     }
     Directive d;
     for (;; ++position_) {
@@ -89,7 +89,7 @@ class Formatter {
     while (peek() == 'l' || peek() == 'h' || peek() == 'L') ++position_;
     d.letter = peek();
     ++position_;
-    if (d.letter == '\0') return type_error("format ends inside a place");
+    if (d.letter == '\0') return type_error("format ends inside a place", "write a percent sign as %%");
     Value value;
     if (keyed) {
       value = *keyed;
@@ -105,7 +105,7 @@ class Formatter {
       case 'd': case 'i': case 'u': case 'x': case 'X': case 'o': return write_integer(d, value);
       case 'e': case 'E': case 'f': case 'F': case 'g': case 'G': return write_real(d, value);
       case 'c': return write_character(d, value);
-      default: return type_error(fmt::format("format has the unknown letter '{}'", d.letter));
+      default: return type_error(fmt::format("format has the unknown letter '{}'", d.letter), "write %s for any value, and a percent sign as %%");
     }
   }
 
@@ -121,7 +121,7 @@ class Formatter {
 
   Status fits(const Directive& d) const {
     LLMOPS_CHECK(evaluator_.fits(static_cast<size_t>(d.width)));
-    if (d.precision > kMostDigits && d.letter != 's') return type_error(fmt::format("format asks for more than {} digits", kMostDigits));
+    if (d.precision > kMostDigits && d.letter != 's') return type_error(fmt::format("format asks for more than {} digits", kMostDigits), "ask for fewer digits");
     return {};
   }
 
@@ -132,6 +132,7 @@ class Formatter {
       text.clear();
       append_repr(text, value);
     }
+    if (escapes_ && !value.safe) text = escape_html(text);   // a format that is markup stays so
     if (d.precision >= 0) text.resize(text::offset_of(text, static_cast<size_t>(d.precision)));
     pad(d, "", text, false);
     return {};
@@ -144,7 +145,7 @@ class Formatter {
     if (value.is(Kind::kInt)) number = value.integer;
     else if (value.is(Kind::kBool)) number = value.boolean ? 1 : 0;
     else if (value.is(Kind::kFloat) && decimal && std::fabs(value.real) < 9e18) number = static_cast<int64_t>(value.real);
-    else return type_error(fmt::format("%{} takes an integer, not {}", d.letter, type_phrase(value)));
+    else return type_error(fmt::format("%{} takes an integer, not {}", d.letter, type_phrase(value)), "write %s, or convert the value with the filter int");
     const uint64_t magnitude = number < 0 ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
     std::string digits = decimal ? fmt::format("{}", magnitude) : d.letter == 'x' ? fmt::format("{:x}", magnitude)
                          : d.letter == 'X' ? fmt::format("{:X}", magnitude) : fmt::format("{:o}", magnitude);
@@ -157,7 +158,7 @@ class Formatter {
 
   Status write_real(const Directive& d, const Value& value) {
     LLMOPS_CHECK(fits(d));
-    if (!value.is_number()) return type_error(fmt::format("%{} takes a number, not {}", d.letter, type_phrase(value)));
+    if (!value.is_number()) return type_error(fmt::format("%{} takes a number, not {}", d.letter, type_phrase(value)), "write %s, or convert the value with the filter float");
     const double number = as_double(value);
     const int precision = d.precision < 0 ? 6 : static_cast<int>(d.precision);
     const double magnitude = std::fabs(number);
@@ -183,7 +184,7 @@ class Formatter {
     } else if (value.is(Kind::kString) && text::count_code_points(value.str()) == 1) {
       text = value.str();
     } else {
-      return type_error("%c takes one character");
+      return type_error("%c takes one character", "write %s for longer texts");
     }
     pad(d, "", text, false);
     return {};
@@ -191,6 +192,7 @@ class Formatter {
 
   Evaluator& evaluator_;
   std::string_view format_;
+  bool escapes_;
   const Value& arguments_;
   bool is_tuple_;
   size_t position_ = 0;
@@ -200,7 +202,7 @@ class Formatter {
 
 }  // namespace
 
-Result<std::string> format_percent(Evaluator& evaluator, std::string_view format, const Value& arguments) {
+Result<std::string> format_percent(Evaluator& evaluator, const Value& format, const Value& arguments) {
   return Formatter(evaluator, format, arguments).run();
 }
 

@@ -32,7 +32,7 @@ class PythonJson {
       case Kind::kUndefined: if (evaluator_.strict()) return evaluator_.undefined_error(value); break;
       default: break;
     }
-    return type_error(fmt::format("{} is no value of JSON", type_phrase(value)));
+    return type_error(fmt::format("{} is no value of JSON", type_phrase(value)), "convert it first, for example with the filter string or list");
   }
 
   std::string out;
@@ -93,7 +93,7 @@ class PythonJson {
       write_string(key.str());
       return {};
     }
-    if (!key.is_number() && !key.is(Kind::kNone)) return type_error(fmt::format("{} cannot be a key in JSON", type_phrase(key)));
+    if (!key.is_number() && !key.is(Kind::kNone)) return type_error(fmt::format("{} cannot be a key in JSON", type_phrase(key)), "use a text as key");
     out.push_back('"');
     LLMOPS_CHECK(write(key, 0));
     out.push_back('"');
@@ -112,7 +112,7 @@ class PythonJson {
         return ordering && *ordering < 0;
       });
     }
-    if (!comparable) return type_error("keys of different types cannot be sorted");
+    if (!comparable) return type_error("keys of different types cannot be sorted", "use texts as keys");
     out.push_back('{');
     for (size_t i = 0; i < size; ++i) {
       if (i > 0) out += item_separator_;
@@ -140,9 +140,9 @@ Result<std::string> dump_python_json(Evaluator& evaluator, const Value& value, c
   if (indent && indent->is(Kind::kString)) {
     unit = indent->str();
   } else if (indent) {
-    if (!indent->is(Kind::kInt)) return type_error(fmt::format("argument 'indent' must be an integer, not {}", type_phrase(*indent)));
+    if (!indent->is(Kind::kInt)) return type_error(fmt::format("argument 'indent' must be an integer, not {}", type_phrase(*indent)), "write an integer, as in tojson(indent=2)");
     const auto width = static_cast<size_t>(std::max<int64_t>(indent->integer, 0));
-    if (width > 1000) return type_error("argument 'indent' is larger than 1000");
+    if (width > 1000) return type_error("argument 'indent' is larger than 1000", "write a smaller one");
     unit.assign(width, ' ');
   }
   PythonJson json(evaluator, std::move(unit), indent != nullptr, ascii, sorted, item_separator, key_separator);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <iterator>
 
 #include "core/text/codepoint.h"
 #include "core/text/jinja_ast.h"
@@ -190,8 +192,8 @@ class Lexer {
       if (c == '{') brackets.push_back('}');
       if (c == ')' || c == ']' || c == '}') {
         if (brackets.empty() || brackets.back() != c) {
-          return fail(i, brackets.empty() ? fmt::format("unexpected '{}'", c)
-                                          : fmt::format("unexpected '{}', expected '{}'", c, brackets.back()));
+          if (brackets.empty()) return fail(i, fmt::format("unexpected '{}'", c), "remove it, or open the bracket first");
+          return fail(i, fmt::format("unexpected '{}', expected '{}'", c, brackets.back()), fmt::format("close the bracket with {} first", brackets.back()));
         }
         brackets.pop_back();
       }
@@ -199,7 +201,7 @@ class Lexer {
       position_ = i + op.size();
       return {};
     }
-    return fail(i, fmt::format("unexpected character '{}'", text_.substr(i, text::decode_at(text_, i).size)));
+    return fail(i, fmt::format("unexpected character '{}'", text_.substr(i, text::decode_at(text_, i).size)), "put text in quotes, or remove it");
   }
 
   // Digits with single underscores between them; the offset behind.
@@ -237,9 +239,15 @@ class Lexer {
     Token& token = add(real ? TokenKind::kFloat : TokenKind::kInt, i, end - i);
     token.text = text_.substr(i, end - i);
     position_ = end;
+    const bool leading_zero = base == 10 && !real && !after_dot && written[0] == '0' && written.find_first_not_of('0') != std::string::npos;
+    if (leading_zero) return fail(i, fmt::format("number '{}' begins with 0", token.text), "leave the leading zeros out");
     const char* last = written.data() + written.size();
     const auto parsed = real ? std::from_chars(written.data(), last, token.real) : std::from_chars(written.data(), last, token.integer, base);
-    if (parsed.ec != std::errc() || parsed.ptr != last) return fail(i, fmt::format("number '{}' is out of range", token.text));
+    if (real && parsed.ec == std::errc::result_out_of_range) {   // as Python reads it; from_chars leaves the value alone
+      token.real = written.find("e-") == std::string::npos && written.find("E-") == std::string::npos ? HUGE_VAL : 0.0;
+      return {};
+    }
+    if (parsed.ec != std::errc() || parsed.ptr != last) return fail(i, fmt::format("number '{}' is out of range", token.text), "write it in quotes if text is meant");
     return {};
   }
 
@@ -266,7 +274,7 @@ class Lexer {
       } else if (c == 'x' || c == 'u' || c == 'U') {
         const size_t width = c == 'x' ? 2 : c == 'u' ? 4 : 8;
         int32_t code = 0;
-        if (!read_code(in.substr(i + 1), width, 16, code)) return fail(offset + i, fmt::format("escape '\\{}' needs {} hexadecimal digits", c, width));
+        if (!read_code(in.substr(i + 1), width, 16, code)) return fail(offset + i, fmt::format("escape '\\{}' needs {} hexadecimal digits", c, width), "double the backslash if it is meant as one");
         i += width;
         int32_t low = 0;
         if (code >= 0xD800 && code < 0xDC00 && in.substr(i + 1, 2) == "\\u" && read_code(in.substr(i + 3), 4, 16, low) &&
@@ -312,12 +320,16 @@ Result<std::vector<Token>> tokenize(const Source& source, TemplateMode mode) {
   return Lexer(source, mode == TemplateMode::kCompatible).run();
 }
 
+Source::Source(std::string source_text, TemplateOrigin source_origin) : text(std::move(source_text)), origin(std::move(source_origin)) {
+  line_starts.push_back(0);
+  for (size_t i = text.find('\n'); i != std::string::npos; i = text.find('\n', i + 1)) line_starts.push_back(i + 1);
+}
+
 Error Source::locate(size_t offset, size_t length, Error error) const {
   offset = std::min(offset, text.size());
-  const std::string_view before = std::string_view(text).substr(0, offset);
-  const size_t newline = before.rfind('\n');
-  const size_t start = newline == std::string_view::npos ? 0 : newline + 1;
-  const int line = 1 + static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  const auto next = std::upper_bound(line_starts.begin(), line_starts.end(), offset);
+  const int line = static_cast<int>(next - line_starts.begin());
+  const size_t start = *std::prev(next);
   const int column = static_cast<int>(offset - start) + 1;
   error.where = origin.place;
   if (!origin.exact) {

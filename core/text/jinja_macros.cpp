@@ -8,8 +8,12 @@
 
 namespace llmops::jinja {
 
-Value Evaluator::define_macro(const MacroDefinition& definition) {
+void Evaluator::keep_frames() {
   for (Frame* frame = frame_; frame && !frame->captured; frame = frame->parent) frame->captured = true;
+}
+
+Value Evaluator::define_macro(const MacroDefinition& definition) {
+  keep_frames();
   Value value;
   value.kind = Kind::kMacro;
   value.macro = &macros_.emplace_back(Macro{&definition, frame_});
@@ -52,7 +56,7 @@ Status Evaluator::bind_macro(const Macro& macro, const Arguments& arguments) {
                                     [&](const auto& keyword) { return keyword.first == parameter.name; });
     if (i < arguments.positional.size()) {
       if (named != arguments.keywords.end()) {
-        return type_error(fmt::format("macro '{}' got two values for '{}'", definition.name, parameter.name));
+        return type_error(fmt::format("macro '{}' got two values for '{}'", definition.name, parameter.name), "remove one of the two");
       }
       set(parameter.name_id, arguments.positional[i]);
     } else if (named != arguments.keywords.end()) {
@@ -72,7 +76,7 @@ Status Evaluator::bind_extra(const MacroDefinition& definition, const Arguments&
   const size_t count = definition.parameters.size();
   const auto id = [&](const char* name) { return code_.name_ids.at(name); };
   if (arguments.positional.size() > count && !definition.uses_varargs) {
-    return type_error(fmt::format("macro '{}' takes {} arguments, not {}", definition.name, count, arguments.positional.size()));
+    return type_error(fmt::format("macro '{}' takes {} arguments, not {}", definition.name, count, arguments.positional.size()), "remove the others, or add parameters to the macro");
   }
   if (definition.uses_varargs) {
     std::vector<Value> rest;
@@ -80,6 +84,8 @@ Status Evaluator::bind_extra(const MacroDefinition& definition, const Arguments&
     LLMOPS_ASSIGN(Value list, make_list(std::move(rest), ListStyle::kTuple));
     set(id("varargs"), std::move(list));
   }
+  // A caller of a macro around is not this one's.
+  if (definition.uses_caller) set(id("caller"), undefined_because("'caller' is undefined: the macro was not called by {% call %}"));
   std::vector<std::pair<Value, Value>> rest;
   for (const auto& [name, value] : arguments.keywords) {
     const bool known = std::any_of(definition.parameters.begin(), definition.parameters.end(),

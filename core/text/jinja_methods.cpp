@@ -1,5 +1,4 @@
-// Methods of strings, dicts and lists that templates call (Python's library reference, "Built-in Types"). Methods that
-// would change a value are refused by name: values of a rendering never change.
+// Methods of strings that templates call (Python's library reference, "String Methods").
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,12 +18,17 @@ Result<Value> lower(const Call& call) { return call.evaluator.make_text(text::to
 Result<Value> title(const Call& call) { return call.evaluator.make_text(text::to_title(call.subject.str()), call.subject.safe); }
 Result<Value> capitalize(const Call& call) { return call.evaluator.make_text(text::capitalize(call.subject.str()), call.subject.safe); }
 
+// Only as part of the whole text has a capital sigma its lower case; both of them take the same room.
 Result<Value> swapcase(const Call& call) {
+  const std::string lowered = text::to_lower(call.subject.str());
   std::string out;
+  size_t lower_offset = 0;
   for (size_t offset = 0; offset < call.subject.size;) {
     const CodePoint point = decode_at(call.subject.str(), offset);
     const std::string_view character = call.subject.str().substr(offset, point.size);
-    out += text::is_upper(point.value) ? text::to_lower(character) : text::to_upper(character);
+    const size_t lower_size = text::to_lower(character).size();
+    out += text::is_upper(point.value) ? lowered.substr(lower_offset, lower_size) : text::to_upper(character);
+    lower_offset += lower_size;
     offset += point.size;
   }
   return call.evaluator.make_text(std::move(out), call.subject.safe);
@@ -46,21 +50,40 @@ Result<Value> strip(const Call& call) {
     return piece(call.subject, kLeft ? text::strip_left(right) : right);
   }
   LLMOPS_ASSIGN(const std::string_view chars, string_argument(call, 0, "chars", ""));
+  LLMOPS_CHECK(call.evaluator.charge(all.size() * chars.size() / 64));
   return piece(call.subject, strip_chars(all, chars, kLeft, kRight));
+}
+
+// The part of the subject that the arguments start and stop (slots `first`, `first` + 1) bound, as a slice would; none when
+// start is behind its end. `skipped`: the code points before it.
+Result<std::optional<std::string_view>> bounded(const Call& call, size_t first, int64_t& skipped) {
+  const std::string_view all = call.subject.str();
+  skipped = 0;
+  if (!call[first] && !call[first + 1]) return std::optional(all);
+  LLMOPS_CHECK(call.evaluator.charge(all.size() / 64));
+  const auto size = static_cast<int64_t>(text::count_code_points(all));
+  LLMOPS_ASSIGN(int64_t start, integer_argument(call, first, "start", 0));
+  LLMOPS_ASSIGN(int64_t stop, integer_argument(call, first + 1, "end", size));
+  start = std::max<int64_t>(start < 0 ? std::max(start, -size) + size : start, 0);
+  stop = std::min(stop < 0 ? std::max(stop, -size) + size : stop, size);
+  if (start > stop) return std::optional<std::string_view>();
+  skipped = start;
+  const size_t begin = text::offset_of(all, static_cast<size_t>(start));
+  return std::optional(all.substr(begin, text::offset_of(all, static_cast<size_t>(stop)) - begin));
 }
 
 template <bool kStart>
 Result<Value> affixed(const Call& call) {
   const Value& affix = *call[0];
-  const auto has = [&](const Value& value) {
-    return kStart ? call.subject.str().starts_with(value.str()) : call.subject.str().ends_with(value.str());
-  };
+  int64_t skipped = 0;
+  LLMOPS_ASSIGN(const std::optional<std::string_view> part, bounded(call, 1, skipped));
+  const auto has = [&](const Value& value) { return part && (kStart ? part->starts_with(value.str()) : part->ends_with(value.str())); };
   if (affix.is(Kind::kString)) return Value::of(has(affix));
-  if (type_name(affix) != "tuple") return type_error(fmt::format("argument 'prefix' must be a string or a tuple, not {}", type_phrase(affix)));
+  if (type_name(affix) != "tuple") return type_error(fmt::format("argument 'prefix' must be a string or a tuple, not {}", type_phrase(affix)), "write a string, or several in ( )");
   bool found = false;
   for (size_t i = 0; i < list_size(affix); ++i) {
     const Value one = list_at(affix, i);
-    if (!one.is(Kind::kString)) return type_error(fmt::format("argument 'prefix' must hold strings, not {}", type_phrase(one)));
+    if (!one.is(Kind::kString)) return type_error(fmt::format("argument 'prefix' must hold strings, not {}", type_phrase(one)), "write strings in it");
     found = found || has(one);
   }
   return Value::of(found);
@@ -127,7 +150,8 @@ Result<Value> split(const Call& call) {
     }
   } else {
     LLMOPS_ASSIGN(const std::string_view separator, string_argument(call, 0, "sep", ""));
-    if (separator.empty()) return type_error("separator of 'split' is empty");
+    LLMOPS_CHECK(call.evaluator.charge_search(rest, separator));
+    if (separator.empty()) return type_error("separator of 'split' is empty", "leave it out to split at white space");
     while (most < 0 || static_cast<int64_t>(parts.size()) < most) {
       const size_t found = kRight ? rest.rfind(separator) : rest.find(separator);
       if (found == std::string_view::npos) break;
@@ -145,8 +169,9 @@ Result<Value> split(const Call& call) {
 template <bool kRight>
 Result<Value> partition(const Call& call) {
   LLMOPS_ASSIGN(const std::string_view separator, string_argument(call, 0, "sep", ""));
-  if (separator.empty()) return type_error("separator of 'partition' is empty");
+  if (separator.empty()) return type_error("separator of 'partition' is empty", "write the text to divide at");
   const std::string_view all = call.subject.str();
+  LLMOPS_CHECK(call.evaluator.charge_search(all, separator));
   const size_t found = kRight ? all.rfind(separator) : all.find(separator);
   std::vector<Value> items(3, Value::view(""));
   if (found == std::string_view::npos) {
@@ -160,8 +185,9 @@ Result<Value> partition(const Call& call) {
 }
 
 Result<Value> splitlines(const Call& call) {
+  LLMOPS_ASSIGN(const bool keepends, flag_argument(call, 0, false));
   std::vector<Value> items;
-  for (const std::string_view line : split_lines(call.subject.str())) items.push_back(piece(call.subject, line));
+  for (const std::string_view line : split_lines(call.subject.str(), keepends)) items.push_back(piece(call.subject, line));
   return call.evaluator.make_list(std::move(items));
 }
 
@@ -177,7 +203,7 @@ Result<Value> join(const Call& call) {
   LLMOPS_ASSIGN(const std::vector<Value> items, call.evaluator.items_of(*call[0]));
   std::string text;
   for (size_t i = 0; i < items.size(); ++i) {
-    if (!items[i].is(Kind::kString)) return type_error(fmt::format("'join' takes strings, not {}", type_phrase(items[i])));
+    if (!items[i].is(Kind::kString)) return type_error(fmt::format("'join' takes strings, not {}", type_phrase(items[i])), "use the filter join, which converts its items");
     if (i > 0) text += call.subject.str();
     text += items[i].str();
     LLMOPS_CHECK(call.evaluator.fits(text.size()));
@@ -188,18 +214,24 @@ Result<Value> join(const Call& call) {
 template <bool kRight, bool kMust>
 Result<Value> find(const Call& call) {
   LLMOPS_ASSIGN(const std::string_view wanted, string_argument(call, 0, "sub", ""));
-  const size_t found = kRight ? call.subject.str().rfind(wanted) : call.subject.str().find(wanted);
-  if (found != std::string_view::npos) return Value::of(static_cast<int64_t>(text::count_code_points(call.subject.str().substr(0, found))));
-  if (kMust) return type_error(fmt::format("'{}' is not in the string", wanted));
+  int64_t skipped = 0;
+  LLMOPS_ASSIGN(const std::optional<std::string_view> part, bounded(call, 1, skipped));
+  if (part) LLMOPS_CHECK(call.evaluator.charge_search(*part, wanted));
+  const size_t found = !part ? std::string_view::npos : kRight ? part->rfind(wanted) : part->find(wanted);
+  if (found != std::string_view::npos) return Value::of(skipped + static_cast<int64_t>(text::count_code_points(part->substr(0, found))));
+  if (kMust) return type_error(fmt::format("'{}' is not in the string", wanted), "use find, which gives -1 then");
   return Value::of(int64_t{-1});
 }
 
 Result<Value> count(const Call& call) {
   LLMOPS_ASSIGN(const std::string_view wanted, string_argument(call, 0, "sub", ""));
-  const std::string_view all = call.subject.str();
-  if (wanted.empty()) return Value::of(static_cast<int64_t>(text::count_code_points(all)) + 1);
+  int64_t skipped = 0;
+  LLMOPS_ASSIGN(const std::optional<std::string_view> part, bounded(call, 1, skipped));
+  if (!part) return Value::of(int64_t{0});
+  if (wanted.empty()) return Value::of(static_cast<int64_t>(text::count_code_points(*part)) + 1);
+  LLMOPS_CHECK(call.evaluator.charge_search(*part, wanted));
   int64_t found = 0;
-  for (size_t at = all.find(wanted); at != std::string_view::npos; at = all.find(wanted, at + wanted.size())) ++found;
+  for (size_t at = part->find(wanted); at != std::string_view::npos; at = part->find(wanted, at + wanted.size())) ++found;
   return Value::of(found);
 }
 
@@ -215,12 +247,96 @@ Result<Value> all_are(const Call& call) {
 }
 
 bool is_alnum(int32_t c) { return text::is_letter(c) || text::is_numeric(c); }
+bool is_ascii(int32_t c) { return c < 0x80; }
+bool is_superscript(int32_t c) { return c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 || (c >= 0x2074 && c <= 0x2079) || (c >= 0x2080 && c <= 0x2089); }
+bool is_digit_or_superscript(int32_t c) { return text::is_digit(c) || is_superscript(c); }
+
+// isascii and isprintable hold for an empty string too.
+template <bool (*kTest)(int32_t)>
+Result<Value> none_is_not(const Call& call) {
+  return call.subject.size == 0 ? Result<Value>(Value::of(true)) : all_are<kTest>(call);
+}
+
+// Letters with case are all upper (lower), and there is one.
+template <bool (*kWanted)(int32_t), bool (*kOther)(int32_t)>
+Result<Value> cased(const Call& call) {
+  bool found = false;
+  for (size_t offset = 0; offset < call.subject.size;) {
+    const CodePoint point = decode_at(call.subject.str(), offset);
+    if (kOther(point.value)) return Value::of(false);
+    found = found || kWanted(point.value);
+    offset += point.size;
+  }
+  return Value::of(found);
+}
+
+Result<Value> istitle(const Call& call) {
+  bool found = false, inside = false;
+  for (size_t offset = 0; offset < call.subject.size;) {
+    const CodePoint point = decode_at(call.subject.str(), offset);
+    const bool upper_case = text::is_upper(point.value), lower_case = text::is_lower(point.value);
+    if ((upper_case && inside) || (lower_case && !inside)) return Value::of(false);
+    inside = upper_case || lower_case;
+    found = found || inside;
+    offset += point.size;
+  }
+  return Value::of(found);
+}
+
+Result<Value> isidentifier(const Call& call) {
+  const std::string_view all = call.subject.str();
+  for (size_t offset = 0; offset < all.size();) {
+    const CodePoint point = decode_at(all, offset);
+    const bool starts = point.value == '_' || text::is_letter(point.value);
+    if (!starts && (offset == 0 || !(text::is_digit(point.value) || text::is_mark(point.value)))) return Value::of(false);
+    offset += point.size;
+  }
+  return Value::of(!all.empty());
+}
+
+// Character by character through the upper case: ß becomes ss, and no sigma is final.
+Result<Value> casefold(const Call& call) {
+  std::string out;
+  for (size_t offset = 0; offset < call.subject.size;) {
+    const CodePoint point = decode_at(call.subject.str(), offset);
+    const std::string_view character = call.subject.str().substr(offset, point.size);
+    const std::string upper_case = point.value == 0x131 ? std::string(character) : text::to_upper(character);
+    for (size_t i = 0; i < upper_case.size();) {
+      const size_t size = decode_at(upper_case, i).size;
+      out += text::to_lower(std::string_view(upper_case).substr(i, size));
+      i += size;
+    }
+    offset += point.size;
+  }
+  return call.evaluator.make_text(std::move(out), call.subject.safe);
+}
+
+Result<Value> expandtabs(const Call& call) {
+  LLMOPS_ASSIGN(const int64_t size, integer_argument(call, 0, "tabsize", 8));
+  LLMOPS_CHECK(call.evaluator.fits(static_cast<size_t>(std::max<int64_t>(size, 0))));
+  std::string out;
+  int64_t column = 0;
+  for (size_t offset = 0; offset < call.subject.size;) {
+    const CodePoint point = decode_at(call.subject.str(), offset);
+    if (point.value == '\t') {
+      const int64_t fill = size > 0 ? size - column % size : 0;
+      out.append(static_cast<size_t>(fill), ' ');
+      column += fill;
+      LLMOPS_CHECK(call.evaluator.fits(out.size()));
+    } else {
+      out += call.subject.str().substr(offset, point.size);
+      column = point.value == '\n' || point.value == '\r' ? 0 : column + 1;
+    }
+    offset += point.size;
+  }
+  return call.evaluator.make_text(std::move(out), call.subject.safe);
+}
 
 template <int kSide>   // -1 left, 0 centre, 1 right
 Result<Value> pad(const Call& call) {
   LLMOPS_ASSIGN(const int64_t width, integer_argument(call, 0, "width", 0));
   LLMOPS_ASSIGN(const std::string_view fill, string_argument(call, 1, "fillchar", " "));
-  if (text::count_code_points(fill) != 1) return type_error("argument 'fillchar' must be one character");
+  if (text::count_code_points(fill) != 1) return type_error("argument 'fillchar' must be one character", "write one character in quotes");
   LLMOPS_ASSIGN(std::string text, center_text(call.evaluator, call.subject.str(), width, fill, kSide));
   return call.evaluator.make_text(std::move(text), call.subject.safe);
 }
@@ -233,160 +349,31 @@ Result<Value> zfill(const Call& call) {
   return call.evaluator.make_text(std::string(all.substr(0, sign)) + digits);
 }
 
-Result<Value> no_format(const Call&) {
-  return type_error("method 'format' is not supported", "join pieces with ~, or use the filter 'format'");
-}
-
-Result<Value> no_change(const Call&) {
-  return type_error("values of a template cannot be changed", "make a new value, as in {% set x = x + [item] %}");
-}
-
-Result<Value> dict_get(const Call& call) {
-  if (std::optional<Value> found = dict_find(call.subject, *call[0])) return *found;
-  return call[1] ? *call[1] : Value::none();
-}
-
-template <ListStyle kStyle>
-Result<Value> dict_view(const Call& call) {
-  std::vector<Value> items;
-  for (size_t i = 0; i < dict_size(call.subject); ++i) {
-    const Value key = dict_key(call.subject, i), value = dict_value(call.subject, i);
-    if (kStyle == ListStyle::kItems) {
-      LLMOPS_ASSIGN(Value pair, call.evaluator.make_list({key, value}, ListStyle::kTuple));
-      items.push_back(std::move(pair));
-    } else {
-      items.push_back(kStyle == ListStyle::kKeys ? key : value);
-    }
-  }
-  return call.evaluator.make_list(std::move(items), kStyle);
-}
-
-Result<Value> copy(const Call& call) { return call.subject; }
-
-Result<Value> list_index(const Call& call) {
-  LLMOPS_CHECK(call.evaluator.charge(list_size(call.subject)));
-  for (size_t i = 0; i < list_size(call.subject); ++i) {
-    if (equal(list_at(call.subject, i), *call[0])) return Value::of(static_cast<int64_t>(i));
-  }
-  return type_error("value is not in the list");
-}
-
-Result<Value> list_count(const Call& call) {
-  LLMOPS_CHECK(call.evaluator.charge(list_size(call.subject)));
-  int64_t found = 0;
-  for (size_t i = 0; i < list_size(call.subject); ++i) found += equal(list_at(call.subject, i), *call[0]) ? 1 : 0;
-  return Value::of(found);
+Result<Value> format(const Call& call) {
+  LLMOPS_ASSIGN(std::string text, format_braces(call.evaluator, call.subject.str(), call.arguments));
+  return call.evaluator.make_text(std::move(text));
 }
 
 constexpr Callable kStringMethods[] = {
-    {"upper", upper}, {"lower", lower}, {"title", title}, {"capitalize", capitalize}, {"swapcase", swapcase}, {"casefold", lower},
+    {"upper", upper}, {"lower", lower}, {"title", title}, {"capitalize", capitalize}, {"swapcase", swapcase}, {"casefold", casefold},
     {"strip", strip<true, true>, {"chars"}}, {"lstrip", strip<true, false>, {"chars"}}, {"rstrip", strip<false, true>, {"chars"}},
-    {"startswith", affixed<true>, {"prefix"}, 1}, {"endswith", affixed<false>, {"suffix"}, 1},
+    {"startswith", affixed<true>, {"prefix", "start", "end"}, 1}, {"endswith", affixed<false>, {"suffix", "start", "end"}, 1},
     {"removeprefix", remove_affix<true>, {"prefix"}, 1}, {"removesuffix", remove_affix<false>, {"suffix"}, 1},
-    {"split", split<false>, {"sep", "maxsplit"}}, {"rsplit", split<true>, {"sep", "maxsplit"}}, {"splitlines", splitlines},
+    {"split", split<false>, {"sep", "maxsplit"}}, {"rsplit", split<true>, {"sep", "maxsplit"}}, {"splitlines", splitlines, {"keepends"}},
     {"partition", partition<false>, {"sep"}, 1}, {"rpartition", partition<true>, {"sep"}, 1},
     {"replace", replace, {"old", "new", "count"}, 2}, {"join", join, {"iterable"}, 1},
-    {"find", find<false, false>, {"sub"}, 1}, {"rfind", find<true, false>, {"sub"}, 1},
-    {"index", find<false, true>, {"sub"}, 1}, {"rindex", find<true, true>, {"sub"}, 1}, {"count", count, {"sub"}, 1},
-    {"isdigit", all_are<text::is_digit>}, {"isdecimal", all_are<text::is_digit>}, {"isnumeric", all_are<text::is_numeric>},
+    {"find", find<false, false>, {"sub", "start", "end"}, 1}, {"rfind", find<true, false>, {"sub", "start", "end"}, 1},
+    {"index", find<false, true>, {"sub", "start", "end"}, 1}, {"rindex", find<true, true>, {"sub", "start", "end"}, 1}, {"count", count, {"sub", "start", "end"}, 1},
+    {"isupper", cased<text::is_upper, text::is_lower>}, {"islower", cased<text::is_lower, text::is_upper>}, {"istitle", istitle},
+    {"isascii", none_is_not<is_ascii>}, {"isprintable", none_is_not<text::is_printable>}, {"isidentifier", isidentifier},
+    {"expandtabs", expandtabs, {"tabsize"}},
+    {"isdigit", all_are<is_digit_or_superscript>}, {"isdecimal", all_are<text::is_digit>}, {"isnumeric", all_are<text::is_numeric>},
     {"isalpha", all_are<text::is_letter>}, {"isalnum", all_are<is_alnum>}, {"isspace", all_are<text::is_python_space>},
     {"center", pad<0>, {"width", "fillchar"}, 1}, {"ljust", pad<-1>, {"width", "fillchar"}, 1},
-    {"rjust", pad<1>, {"width", "fillchar"}, 1}, {"zfill", zfill, {"width"}, 1}, {"format", no_format, {"..."}}};
-
-constexpr Callable kDictMethods[] = {
-    {"get", dict_get, {"key", "default"}, 1, true}, {"items", dict_view<ListStyle::kItems>}, {"keys", dict_view<ListStyle::kKeys>},
-    {"values", dict_view<ListStyle::kValues>}, {"copy", copy}, {"update", no_change, {"..."}}, {"pop", no_change, {"..."}},
-    {"setdefault", no_change, {"..."}}, {"clear", no_change, {"..."}}, {"popitem", no_change, {"..."}}};
-
-constexpr Callable kListMethods[] = {
-    {"index", list_index, {"value"}, 1}, {"count", list_count, {"value"}, 1}, {"copy", copy}, {"append", no_change, {"..."}},
-    {"extend", no_change, {"..."}}, {"insert", no_change, {"..."}}, {"pop", no_change, {"..."}}, {"remove", no_change, {"..."}},
-    {"reverse", no_change, {"..."}}, {"sort", no_change, {"..."}}, {"clear", no_change, {"..."}}};
+    {"rjust", pad<1>, {"width", "fillchar"}, 1}, {"zfill", zfill, {"width"}, 1}, {"format", format, {"..."}}};
 
 }  // namespace
 
 std::span<const Callable> string_methods() { return kStringMethods; }
-std::span<const Callable> dict_methods() { return kDictMethods; }
-std::span<const Callable> list_methods() { return kListMethods; }
-
-std::vector<std::string_view> split_lines(std::string_view text) {
-  std::vector<std::string_view> lines;
-  size_t start = 0;
-  for (size_t offset = 0; offset < text.size();) {
-    const CodePoint point = decode_at(text, offset);
-    const int32_t c = point.value;
-    size_t next = offset + point.size;
-    const bool ends = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
-    if (ends) {
-      if (c == '\r' && next < text.size() && text[next] == '\n') ++next;
-      lines.push_back(text.substr(start, offset - start));
-      start = next;
-    }
-    offset = next;
-  }
-  if (start < text.size()) lines.push_back(text.substr(start));
-  return lines;
-}
-
-std::string_view strip_chars(std::string_view text, std::string_view chars, bool left, bool right) {
-  const auto listed = [&](std::string_view character) {
-    for (size_t offset = 0; offset < chars.size();) {
-      const size_t size = decode_at(chars, offset).size;
-      if (chars.substr(offset, size) == character) return true;
-      offset += size;
-    }
-    return false;
-  };
-  size_t begin = text.size(), end = 0;
-  for (size_t offset = 0; offset < text.size();) {
-    const size_t size = decode_at(text, offset).size;
-    if (!listed(text.substr(offset, size))) {
-      begin = std::min(begin, offset);
-      end = offset + size;
-    }
-    offset += size;
-  }
-  if (!left) begin = 0;
-  if (!right) end = text.size();
-  return begin < end ? text.substr(begin, end - begin) : text.substr(0, 0);
-}
-
-Result<std::string> replace_text(Evaluator& evaluator, std::string_view text, std::string_view from, std::string_view to, int64_t count) {
-  std::string out;
-  size_t position = 0;
-  for (int64_t done = 0; count < 0 || done < count; ++done) {
-    if (from.empty()) {   // Python puts `to` before each character and at the end
-      out += to;
-      LLMOPS_CHECK(evaluator.fits(out.size()));
-      if (position >= text.size()) { ++position; break; }
-      const size_t size = decode_at(text, position).size;
-      out += text.substr(position, size);
-      position += size;
-      continue;
-    }
-    const size_t found = text.find(from, position);
-    if (found == std::string_view::npos) break;
-    out += text.substr(position, found - position);
-    out += to;
-    LLMOPS_CHECK(evaluator.fits(out.size()));
-    position = found + from.size();
-  }
-  if (position < text.size()) out += text.substr(position);
-  return out;
-}
-
-// side: -1 puts the text left, 1 right, 0 in the centre (the extra space goes as CPython's str.center puts it).
-Result<std::string> center_text(Evaluator& evaluator, std::string_view text, int64_t width, std::string_view fill, int side) {
-  const auto length = static_cast<int64_t>(text::count_code_points(text));
-  if (width <= length) return std::string(text);
-  LLMOPS_CHECK(evaluator.fits(static_cast<size_t>(width)));
-  const int64_t margin = width - length;
-  const int64_t before = side < 0 ? 0 : side > 0 ? margin : margin / 2 + (margin & width & 1);
-  std::string out;
-  for (int64_t i = 0; i < before; ++i) out += fill;
-  out += text;
-  for (int64_t i = before; i < margin; ++i) out += fill;
-  return out;
-}
 
 }  // namespace llmops::jinja

@@ -15,16 +15,6 @@ std::string_view op_text(Op op) {
   return kTexts[static_cast<size_t>(op)];
 }
 
-Status Evaluator::need_defined(const Value& value) const {
-  if (value.is(Kind::kUndefined)) return undefined_error(value);
-  return {};
-}
-
-Status Evaluator::usable(const Value& value) const {
-  const bool lenient = !strict() || (value.is(Kind::kUndefined) && value.undefined && value.undefined->lenient);
-  return lenient ? Status() : need_defined(value);
-}
-
 Result<bool> Evaluator::truthy(const Value& value) const {
   LLMOPS_CHECK(usable(value));
   return truth(value);
@@ -54,7 +44,8 @@ Result<std::string> Evaluator::text_of(const Value& value) {
   if (value.is(Kind::kFunction)) {
     return type_error(fmt::format("'{}' is a function", value.function->name), fmt::format("call it: {}()", value.function->name));
   }
-  std::string text = to_text(value);
+  LLMOPS_CHECK(charge(weight_of(value) / 16));
+  std::string text = to_text(value, code_.limits.max_output_bytes);
   LLMOPS_CHECK(fits(text.size()));
   LLMOPS_CHECK(charge(text.size() / 64));
   return text;
@@ -84,7 +75,7 @@ Result<std::vector<Value>> Evaluator::items_of(const Value& value) {
         items.push_back(std::move(character));
       }
       return items;
-    default: return type_error(fmt::format("{} cannot be iterated", type_phrase(value)));
+    default: return type_error(fmt::format("{} cannot be iterated", type_phrase(value)), "loop over a list, a dict or a text");
   }
 }
 
@@ -92,7 +83,7 @@ Result<Value> Evaluator::eval(const Expr& expr) {
   if (expr.kind == ExprKind::kConst) return expr.constant;
   const Level level(depth_);
   const int limit = code_.limits.max_depth * 8;
-  if (depth_ > limit) return fail(expr.place, fmt::format("template nests deeper than {} levels", limit));
+  if (depth_ > limit) return fail(expr.place, fmt::format("template nests deeper than {} levels", limit), "move the inner part into a macro or a file");
   Status status = charge(1);
   if (!status) return locate(expr.place, std::move(status).error());
   Result<Value> value = eval_unplaced(expr);
@@ -144,7 +135,8 @@ Result<Value> Evaluator::eval_dict(const Expr& expr) {
     LLMOPS_ASSIGN(Value value, eval(*expr.parts[i + 1]));
     LLMOPS_CHECK(usable(key));
     const bool mutable_key = (key.is(Kind::kList) && type_name(key) != "tuple") || key.is(Kind::kDict);
-    if (mutable_key) return type_error(fmt::format("{} cannot be a key of a dict", type_phrase(key)));
+    if (mutable_key) return type_error(fmt::format("{} cannot be a key of a dict", type_phrase(key)), "use a text or a number as key");
+    if (!entries.empty()) LLMOPS_CHECK(charge(entries.size() * (key.is(Kind::kList) ? weight_of(key) : 1) / 16));
     const auto known = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return equal(entry.first, key); });
     if (known != entries.end()) known->second = std::move(value);
     else entries.emplace_back(std::move(key), std::move(value));
@@ -196,7 +188,7 @@ Result<Value> Evaluator::eval_compare(const Expr& expr) {
 Result<Value> Evaluator::eval_sign(const Expr& expr) {
   LLMOPS_ASSIGN(const Value value, eval(*expr.parts[0]));
   LLMOPS_CHECK(need_defined(value));
-  if (!value.is_number()) return type_error(fmt::format("sign does not apply to {}", type_phrase(value)));
+  if (!value.is_number()) return type_error(fmt::format("sign does not apply to {}", type_phrase(value)), "convert it first with the filter int or float");
   if (expr.kind == ExprKind::kNegative) return arithmetic(Op::kSub, value.is(Kind::kFloat) ? Value::of(-0.0) : Value::of(int64_t{0}), value);
   return value.is(Kind::kBool) ? Value::of(int64_t{value.boolean}) : value;
 }

@@ -29,17 +29,30 @@ Error Parser::fail(const Token& token, std::string message, std::string hint) co
 }
 
 Error Parser::too_deep(const Token& token) const {
-  return fail(token, fmt::format("template nests deeper than {} levels", code_.limits.max_depth));
+  return fail(token, fmt::format("template nests deeper than {} levels", code_.limits.max_depth), "move the inner part into a macro or a file");
 }
+
+namespace {
+
+// What to write where `wanted` stands for something else than itself.
+std::string hint_for(std::string_view wanted) {
+  if (wanted == "an expression") return "write a name or a value, as in {{ question }}";
+  if (wanted == "'}}'" || wanted == "'%}'") return fmt::format("close the tag with {}, or write an operator or a filter here", wanted.substr(1, 2));
+  if (wanted.starts_with("'{%")) return fmt::format("close the block with {}", wanted.substr(1, wanted.size() - 2));
+  return fmt::format("write {} here", wanted);
+}
+
+}  // namespace
 
 Error Parser::unexpected(std::string_view wanted) const {
   const Token& token = current();
+  const std::string hint = hint_for(wanted);
   switch (token.kind) {
-    case TokenKind::kEnd: return fail(token, fmt::format("unexpected end of the template, expected {}", wanted));
-    case TokenKind::kPrintEnd: return fail(token, fmt::format("unexpected '}}}}', expected {}", wanted));
-    case TokenKind::kBlockEnd: return fail(token, fmt::format("unexpected '%}}', expected {}", wanted));
-    case TokenKind::kString: return fail(token, fmt::format("unexpected string, expected {}", wanted));
-    default: return fail(token, fmt::format("unexpected '{}', expected {}", token.text, wanted));
+    case TokenKind::kEnd: return fail(token, fmt::format("unexpected end of the template, expected {}", wanted), hint);
+    case TokenKind::kPrintEnd: return fail(token, fmt::format("unexpected '}}}}', expected {}", wanted), hint);
+    case TokenKind::kBlockEnd: return fail(token, fmt::format("unexpected '%}}', expected {}", wanted), hint);
+    case TokenKind::kString: return fail(token, fmt::format("unexpected string, expected {}", wanted), hint);
+    default: return fail(token, fmt::format("unexpected '{}', expected {}", token.text, wanted), hint);
   }
 }
 
@@ -152,18 +165,19 @@ Result<std::unique_ptr<Stmt>> Parser::statement() {
     if (row.name != token.text) continue;
     stmt->kind = row.kind;
     if (row.rule) LLMOPS_CHECK((this->*row.rule)(*stmt));
-    else if (loops_ == 0) return fail(token, fmt::format("'{}' stands outside of a loop", token.text));
+    else if (loops_ == 0) return fail(token, fmt::format("'{}' stands outside of a loop", token.text), "use it between {% for %} and {% endfor %}");
     return stmt;
   }
-  if (token.text == "extends" || token.text == "block" || token.text == "import" || token.text == "from") {
+  if (token.text == "extends" || token.text == "block" || token.text == "import" || token.text == "from" ||
+      token.text == "autoescape" || token.text == "do" || token.text == "trans") {
     return fail(token, fmt::format("tag '{}' is not supported", token.text), "use {% include \"file\" %} or a macro");
   }
   std::vector<std::string> names;
   for (const Row& row : kRows) names.emplace_back(row.name);
   if (token.text.starts_with("end") || token.text == "else" || token.text == "elif") {
-    return fail(token, fmt::format("tag '{}' closes nothing", token.text));
+    return fail(token, fmt::format("tag '{}' closes nothing", token.text), "remove it, or open the block first");
   }
-  return fail(token, fmt::format("unknown tag '{}'", token.text), did_you_mean(token.text, names));
+  return fail(token, fmt::format("unknown tag '{}'", token.text), [&] { std::string hint = did_you_mean(token.text, names); return hint.empty() ? "use one of the tags of Jinja" : hint; }());
 }
 
 Status Parser::if_statement(Stmt& stmt) {
@@ -186,7 +200,7 @@ Result<Target> Parser::target_name() {
   result.place = place_of(current());
   LLMOPS_ASSIGN(const Token token, expect_name("a name"));
   for (const std::string_view taken : {"true", "false", "none", "True", "False", "None", "loop"}) {
-    if (token.text == taken) return fail(token, fmt::format("cannot assign to '{}'", taken));
+    if (token.text == taken) return fail(token, fmt::format("cannot assign to '{}'", taken), "choose another name");
   }
   result.name = token.text;
   result.name_id = code_.intern(token.text);
@@ -228,7 +242,7 @@ Status Parser::for_statement(Stmt& stmt) {
   if (skip_name("if")) {
     LLMOPS_ASSIGN(stmt.exprs[1], expression());
   }
-  if (at_name("recursive")) return fail(current(), "recursive loops are not supported", "use a macro that calls itself");
+  stmt.recursive = skip_name("recursive");
   bind_name(code_.intern("loop"));
   ++loops_;
   LLMOPS_ASSIGN(Body loop, block({"else", "endfor"}));
@@ -284,12 +298,14 @@ Status Parser::signature(MacroDefinition& macro) {
   while (!at_operator(")")) {
     const Token from = current();
     LLMOPS_ASSIGN(Target parameter, target_name());
+    const bool known = std::any_of(macro.parameters.begin(), macro.parameters.end(), [&](const Target& p) { return p.name == parameter.name; });
+    if (known) return fail(from, fmt::format("parameter '{}' is named twice", parameter.name), "choose another name");
     macro.parameters.push_back(std::move(parameter));
     if (skip_operator("=")) {
       LLMOPS_ASSIGN(ExprPtr value, expression());
       macro.defaults.push_back(std::move(value));
     } else if (!macro.defaults.empty()) {
-      return fail(from, fmt::format("parameter '{}' without a default follows one with a default", from.text));
+      return fail(from, fmt::format("parameter '{}' without a default follows one with a default", from.text), "give it a default too, or put it first");
     }
     if (!skip_operator(",")) break;
   }
@@ -373,9 +389,9 @@ Status Parser::include_statement(Stmt& stmt) {
     advance();
   }
   stmt.bodies.emplace_back();
-  if (!loader_) return fail(token, fmt::format("'{}' cannot be included here", token.text));
+  if (!loader_) return fail(token, fmt::format("'{}' cannot be included here", token.text), "write the text out; only prompts of a chain can include files");
   if (std::find(open_includes_.begin(), open_includes_.end(), token.text) != open_includes_.end()) {
-    return fail(token, fmt::format("'{}' includes itself", token.text));
+    return fail(token, fmt::format("'{}' includes itself", token.text), "remove one of the includes");
   }
   if (static_cast<int>(open_includes_.size()) >= code_.limits.max_depth || code_.sources.size() > 1000) return too_deep(token);
   auto loaded = loader_(token.text);
@@ -387,7 +403,7 @@ Status Parser::include_statement(Stmt& stmt) {
   }
   code_.includes.push_back(token.text);
   const auto index = static_cast<uint16_t>(code_.sources.size());
-  code_.sources.push_back(std::make_unique<Source>(Source{std::move(loaded->first), std::move(loaded->second)}));
+  code_.sources.push_back(std::make_unique<Source>(std::move(loaded->first), std::move(loaded->second)));
   LLMOPS_ASSIGN(auto tokens, tokenize(*code_.sources.back(), code_.mode));
   open_includes_.push_back(token.text);
   Parser inner(code_, index, std::move(tokens), loader_, open_includes_);
@@ -413,7 +429,8 @@ const Expr* sole_expression(const Body& body) {
 }  // namespace
 
 Status parse_code(Code& code, std::string source, TemplateOrigin origin, const Template::Loader& loader) {
-  code.sources.push_back(std::make_unique<Source>(Source{std::move(source), std::move(origin)}));
+  code.sources.push_back(std::make_unique<Source>(std::move(source), std::move(origin)));
+  code.loop_id = code.intern("loop");
   const std::string& text = code.sources[0]->text;
   code.literal = text.find("{{") == std::string::npos && text.find("{%") == std::string::npos &&
                  text.find("{#") == std::string::npos && text.find('\r') == std::string::npos &&

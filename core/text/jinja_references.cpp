@@ -69,15 +69,12 @@ class Walker {
 
   void add(std::string path, bool guarded, const Place& place) {
     guarded = guarded || is_guarded(path);
+    const auto [entry, is_new] = index_.try_emplace(path, found_.size());
+    if (!is_new && (guarded || !found_[entry->second].guarded)) return;
     // An error at this place is where the reference shows itself to the reader.
     SourcePlace where = code_.sources[place.source]->locate(place.offset, place.length, Error()).where;
-    const auto known = std::find_if(found_.begin(), found_.end(), [&](const TemplateReference& r) { return r.path == path; });
-    if (known == found_.end()) {
-      found_.push_back({std::move(path), guarded, std::move(where)});
-    } else if (known->guarded && !guarded) {
-      known->guarded = false;
-      known->place = std::move(where);
-    }
+    if (is_new) found_.push_back({std::move(path), guarded, std::move(where)});
+    else found_[entry->second] = {std::move(path), false, std::move(where)};
   }
 
   // A name with the attributes and constant keys behind it is one path; the path ends where a step isn't fixed.
@@ -273,6 +270,7 @@ class Walker {
   std::vector<std::string> guards_;
   std::set<std::string> later_;
   std::vector<TemplateReference> found_;
+  std::unordered_map<std::string, size_t> index_;   // of `found_`, by path
 };
 
 }  // namespace

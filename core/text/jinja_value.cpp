@@ -61,6 +61,14 @@ int depth_of(const Value& value) {
   return 0;
 }
 
+size_t weight_of(const Value& value) {
+  if (value.is(Kind::kString)) return 1 + value.size / 64;
+  if (value.is(Kind::kList) && !value.from_json) return value.list->weight;
+  if (value.is(Kind::kDict) && !value.from_json) return value.dict->weight;
+  if (value.is(Kind::kMethod)) return 1 + weight_of(value.method->receiver);
+  return 1;
+}
+
 std::string_view type_name(const Value& value) {
   switch (value.kind) {
     case Kind::kUndefined: return "undefined";
@@ -166,6 +174,7 @@ bool is_tuple(const Value& v) { return style_of(v) == ListStyle::kTuple || style
 
 bool equal_lists(const Value& a, const Value& b) {
   if (a.kind != b.kind || is_tuple(a) != is_tuple(b)) return false;
+  if (a.from_json && b.from_json && a.json == b.json) return true;
   const size_t size = list_size(a);
   if (size != list_size(b)) return false;
   for (size_t i = 0; i < size; ++i) if (!equal(list_at(a, i), list_at(b, i))) return false;
@@ -174,7 +183,12 @@ bool equal_lists(const Value& a, const Value& b) {
 
 bool equal_dicts(const Value& a, const Value& b) {
   if (dict_size(a) != dict_size(b)) return false;
+  if (a.from_json && b.from_json && a.json == b.json) return true;
   for (size_t i = 0; i < dict_size(a); ++i) {
+    if (equal(dict_key(a, i), dict_key(b, i))) {   // mostly the order is the same
+      if (!equal(dict_value(a, i), dict_value(b, i))) return false;
+      continue;
+    }
     const std::optional<Value> other = dict_find(b, dict_key(a, i));
     if (!other || !equal(dict_value(a, i), *other)) return false;
   }
@@ -254,7 +268,7 @@ void append_quoted(std::string& out, std::string_view text) {
   out.push_back(quote);
 }
 
-void append_list(std::string& out, const Value& list) {
+void append_list(std::string& out, const Value& list, size_t limit) {
   const ListStyle style = style_of(list);
   const bool tuple = is_tuple(list);
   if (style == ListStyle::kKeys) out += "dict_keys(";
@@ -262,22 +276,22 @@ void append_list(std::string& out, const Value& list) {
   if (style == ListStyle::kItems) out += "dict_items(";
   out.push_back(tuple ? '(' : '[');
   const size_t size = list_size(list);
-  for (size_t i = 0; i < size; ++i) {
+  for (size_t i = 0; i < size && out.size() <= limit; ++i) {
     if (i > 0) out += ", ";
-    append_repr(out, list_at(list, i));
+    append_repr(out, list_at(list, i), limit);
   }
   if (tuple && size == 1) out.push_back(',');
   out.push_back(tuple ? ')' : ']');
   if (style == ListStyle::kKeys || style == ListStyle::kValues || style == ListStyle::kItems) out.push_back(')');
 }
 
-void append_dict(std::string& out, const Value& dict) {
+void append_dict(std::string& out, const Value& dict, size_t limit) {
   out.push_back('{');
-  for (size_t i = 0; i < dict_size(dict); ++i) {
+  for (size_t i = 0; i < dict_size(dict) && out.size() <= limit; ++i) {
     if (i > 0) out += ", ";
-    append_repr(out, dict_key(dict, i));
+    append_repr(out, dict_key(dict, i), limit);
     out += ": ";
-    append_repr(out, dict_value(dict, i));
+    append_repr(out, dict_value(dict, i), limit);
   }
   out.push_back('}');
 }
@@ -289,7 +303,7 @@ void append_range(std::string& out, const RangeData& range) {
 
 }  // namespace
 
-void append_repr(std::string& out, const Value& value) {
+void append_repr(std::string& out, const Value& value, size_t limit) {
   switch (value.kind) {
     case Kind::kUndefined: out += "Undefined"; break;
     case Kind::kNone: out += "None"; break;
@@ -298,8 +312,8 @@ void append_repr(std::string& out, const Value& value) {
     case Kind::kBigInt: fmt::format_to(std::back_inserter(out), "{}", value.big); break;
     case Kind::kFloat: out += float_text(value.real); break;
     case Kind::kString: append_quoted(out, value.str()); break;
-    case Kind::kList: append_list(out, value); break;
-    case Kind::kDict: append_dict(out, value); break;
+    case Kind::kList: append_list(out, value, limit); break;
+    case Kind::kDict: append_dict(out, value, limit); break;
     case Kind::kRange: append_range(out, *value.range); break;
     case Kind::kNamespace: out += "<Namespace>"; break;   // not its entries: a namespace may hold itself
     case Kind::kLoop: out += fmt::format("<LoopContext {}/{}>", value.loop->index + 1, value.loop->length); break;
@@ -310,14 +324,14 @@ void append_repr(std::string& out, const Value& value) {
   }
 }
 
-void append_text(std::string& out, const Value& value) {
+void append_text(std::string& out, const Value& value, size_t limit) {
   if (value.is(Kind::kString)) out += value.str();
-  else if (!value.is(Kind::kUndefined)) append_repr(out, value);
+  else if (!value.is(Kind::kUndefined)) append_repr(out, value, limit);
 }
 
-std::string to_text(const Value& value) {
+std::string to_text(const Value& value, size_t limit) {
   std::string out;
-  append_text(out, value);
+  append_text(out, value, limit);
   return out;
 }
 

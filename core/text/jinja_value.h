@@ -20,6 +20,8 @@
 namespace llmops::jinja {
 
 struct Expr;
+struct Stmt;
+struct Frame;
 struct Macro;
 struct Namespace;
 struct LoopState;
@@ -83,11 +85,13 @@ struct ListData {
   std::vector<Value> items;
   ListStyle style = ListStyle::kList;
   int depth = 1;
+  size_t weight = 1;   // see weight_of()
 };
 
 struct DictData {
   std::vector<std::pair<Value, Value>> entries;
   int depth = 1;
+  size_t weight = 1;
 };
 
 struct RangeData {
@@ -105,7 +109,11 @@ struct LoopState {
   Value items;
   size_t index = 0;
   size_t length = 0;
-  bool escaped = false;  // `loop` itself was stored or passed on: the state must outlive the loop
+  int depth = 1;
+  const Stmt* stmt = nullptr;
+  Frame* outer = nullptr;      // the frame that the loop stands in
+  bool escaped = false;        // `loop` itself was stored or passed on: the state must outlive the loop
+  std::optional<std::vector<Value>> last_seen;   // by loop.changed()
 };
 
 // cycler(): gives `items` in turn; joiner(): gives "" once, then items[0].
@@ -124,6 +132,9 @@ struct UndefinedData {
 };
 
 int depth_of(const Value& value);
+// What walking over a value costs, in nodes and pieces of 64 bytes: shared parts count each time they are met, because lists
+// that hold a list twice grow like 2^depth when they are compared or printed. Json of the scope counts as one.
+size_t weight_of(const Value& value);
 std::string_view type_name(const Value& value);  // "string", "list", "none"
 ListStyle style_of(const Value& list);
 
@@ -141,9 +152,11 @@ bool truth(const Value& value);
 bool equal(const Value& a, const Value& b);
 // Less, equal, greater, unordered (NaN); none when Python refuses to compare the two.
 std::optional<std::partial_ordering> compare(const Value& a, const Value& b);
-void append_text(std::string& out, const Value& value);
-void append_repr(std::string& out, const Value& value);
-std::string to_text(const Value& value);
+// Writing stops soon after `limit` bytes.
+inline constexpr size_t kMostReprBytes = size_t{64} << 20;
+void append_text(std::string& out, const Value& value, size_t limit = kMostReprBytes);
+void append_repr(std::string& out, const Value& value, size_t limit = kMostReprBytes);
+std::string to_text(const Value& value, size_t limit = kMostReprBytes);
 std::string float_text(double value);  // Python's repr of a float
 double as_double(const Value& number);
 

@@ -1,4 +1,5 @@
-// Templates against jinja2 3.1.2: the expected texts were made by tests/data/text/make_jinja_goldens.py.
+// Templates against jinja2 3.1.2: the expected texts were made by make_jinja_goldens.py and make_jinja_snippets.py of
+// tests/data/text.
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +51,48 @@ TEST_CASE("strict templates render as jinja2 with StrictUndefined does", "[jinja
   }
 }
 
+TEST_CASE("each behaviour is that of jinja2, in both modes, and errors have their place", "[jinja]") {
+  const std::vector<Json> rows = read_rows("jinja_snippets.jsonl");
+  REQUIRE(rows.size() > 450);
+  const TemplateScope scope = scope_of(rows[0]["scope"]);
+  size_t errors = 0;
+  for (size_t i = 1; i < rows.size(); ++i) {
+    for (const auto& [name, mode] : {std::pair("strict", TemplateMode::kStrict), std::pair("compatible", TemplateMode::kCompatible)}) {
+      const auto source = rows[i]["template"].get<std::string>();
+      const Json& expected = rows[i][name];
+      CAPTURE(source, name);
+      const auto parsed = Template::parse(source, {}, mode);
+      const auto text = parsed ? parsed->render(scope) : Result<std::string>(parsed.error());
+      if (expected.contains("text")) {
+        if (!text) FAIL_CHECK(text.error().message);
+        else CHECK(*text == expected["text"].get<std::string>());
+        continue;
+      }
+      ++errors;
+      CHECK_FALSE(text);
+      if (expected["error"] == "syntax") CHECK_FALSE(parsed);
+      if (!text) CHECK_THAT(text.error().message, Catch::StartsWith("line ") && Catch::Contains(" of the template: "));
+    }
+  }
+  CHECK(errors > 200);
+}
+
+TEST_CASE("chat templates of our own render as transformers does", "[jinja]") {
+  size_t texts = 0;
+  for (const Json& row : read_rows("chat_own_golden.jsonl")) {
+    const auto file = row["file"].get<std::string>();
+    CAPTURE(file, row["talk"].get<std::string>());
+    const auto parsed = Template::parse(read_text(std::filesystem::path(LLMOPS_TEST_SOURCE_DIR) / "data/text/chat" / file), {}, TemplateMode::kCompatible);
+    if (!parsed) FAIL_CHECK(parsed.error().message);
+    if (!parsed) continue;
+    const auto text = parsed->render(scope_of(row["scope"]));
+    CHECK(text.has_value() == row.contains("text"));
+    if (text && row.contains("text")) CHECK(*text == row["text"].get<std::string>());
+    texts += text.has_value() ? 1 : 0;
+  }
+  CHECK(texts > 40);
+}
+
 TEST_CASE("chat templates of models render as transformers does", "[jinja]") {
   const auto root = test::data_root();
   if (!root) {
@@ -74,6 +117,7 @@ TEST_CASE("chat templates of models render as transformers does", "[jinja]") {
     else CHECK(*text == row["expected"].get<std::string>());
     agreed += text && *text == row["expected"].get<std::string>() ? 1 : 0;
   }
+  CHECK(texts > 160);
   INFO(agreed << " of " << texts << " texts agree");
   CHECK(agreed == texts);
 }

@@ -6,6 +6,7 @@ usage: make_jinja_goldens.py [CHAT_TEMPLATES_DIRECTORY]
 The chat templates are rendered as transformers' apply_chat_template does it: ImmutableSandboxedEnvironment with
 trim_blocks and lstrip_blocks, loop controls, raise_exception, and a tojson that neither sorts nor escapes.
 """
+import datetime
 import json
 import pathlib
 import sys
@@ -268,7 +269,24 @@ TALKS = {
     "documents": {"messages": [{"role": "user", "content": "Sum up."}], "documents": [{"title": "A", "text": "x"}], "enable_citations": True,
                   "add_generation_prompt": True, "functions": "[]", "datetime": "2024-07-26"},
     "dated": {"messages": [{"role": "user", "content": "Hi"}], "strftime_now": "26 Jul 2024", "add_generation_prompt": False},
+    "clock": {"messages": [{"role": "system", "content": "  Be kind. "}, {"role": "user", "content": "Hi"}], "strftime_now": "2025-01-05T07:08:09",
+              "add_generation_prompt": True},
+    "images": {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]},
+                            {"role": "assistant", "content": "A cat."}, {"role": "user", "content": [{"type": "text", "text": "Sure?"}]}],
+               "add_generation_prompt": True},
+    "long": {"messages": [{"role": "system", "content": "S"}, *({"role": "user" if i % 2 == 0 else "assistant", "content": f"turn {i}\n  {'x' * i}"} for i in range(9))],
+             "tools": TOOLS, "add_generation_prompt": False, "functions": "[]", "datetime": "2024-07-26"},
+    "wrong": {"messages": [{"role": "assistant", "content": "I begin"}, {"role": "assistant", "content": "and go on"}, {"role": "nobody", "content": "?"}],
+              "add_generation_prompt": True},
 }
+
+
+def clock(text):
+    """strftime_now for a point in time; for other text a function that always gives it."""
+    try:
+        return datetime.datetime.fromisoformat(text).strftime
+    except ValueError:
+        return lambda _format: text
 
 
 def chat(directory):
@@ -289,7 +307,7 @@ def chat(directory):
             row = {"file": path.name, "talk": name, "scope": scope}
             variables = dict(scope)
             if "strftime_now" in variables:
-                variables["strftime_now"] = lambda _format, text=scope["strftime_now"]: text
+                variables["strftime_now"] = clock(scope["strftime_now"])
             try:
                 row["expected"] = template.render(**variables)
             except Exception as error:
