@@ -24,6 +24,11 @@ constexpr Command kCommands[] = {
     {"eval cache stats", "what the caches hold", "  llmops eval cache stats\n", false, declare_eval_cache_stats, "eval-cache-stats"},
     {"eval cache explain", "why the steps of a run were reused or run anew", "  llmops eval cache explain last --case t-0231\n", false, declare_eval_cache_explain, "eval-cache-explain"},
     {"eval cache clear", "forget cached replies and steps; runs stay whole", "  llmops eval cache clear --yes\n", true, declare_eval_cache_clear, "eval-cache-clear"},
+    {"eval data check", "what is wrong with dataset files, with the line of each problem", "  llmops eval data check data/eval.jsonl\n  llmops eval data check shots.jsonl --kind few-shot\n", false, declare_eval_data_check, "eval-data-check"},
+    {"eval data stats", "what is in dataset files: fields, types, lengths, repeats, labels", "  llmops eval data stats data/eval.csv --label intent\n", false, declare_eval_data_stats, "eval-data-stats"},
+    {"eval data dedupe", "rows that repeat an earlier one, and a copy without them", "  llmops eval data dedupe train.jsonl --method near -o clean.jsonl\n", true, declare_eval_data_dedupe, "eval-data-dedupe"},
+    {"eval data split", "parts that stay what they are when the file grows", "  llmops eval data split all.jsonl --parts train=.8,test=.2 --stratify label -o parts\n", true, declare_eval_data_split, "eval-data-split"},
+    {"eval data overlap", "rows of an evaluation set that stand in another set, and a copy of that set without them", "  llmops eval data overlap train.jsonl eval.jsonl\n  llmops eval data overlap train.jsonl eval.jsonl -o decontaminated.jsonl\n", true, declare_eval_data_overlap, "eval-data-overlap"},
     {"version status", "what changed in each chain since its last version, and whether llmops.lock agrees", "  llmops version status\n", false, declare_version_status, "version-status"},
     {"version commit", "make a version of every changed chain, and write llmops.lock", "  llmops version commit -m \"answer in one sentence\"\n", true, declare_version_commit, "version-commit"},
     {"version log", "the versions of a chain, newest first", "  llmops version log\n", false, declare_version_log, "version-log"},
@@ -38,6 +43,7 @@ constexpr Group kGroups[] = {
     {"config", "settings of the user and of the project"},
     {"eval", "run suites, look into runs"},
     {"eval cache", "what is reused, and why"},
+    {"eval data", "check and refine dataset files"},
     {"version", "the chain as one artefact with its history"},
 };
 
