@@ -15,6 +15,7 @@
 #include "commands/eval/run_settings.h"
 #include "commands/eval/run_watch.h"
 #include "commands/trust.h"
+#include "commands/version/key_scan.h"
 #include "commands/version/reference.h"
 #include "core/base/hash.h"
 #include "core/eval/accumulator.h"
@@ -53,6 +54,8 @@ class EvalRun {
     LLMOPS_CHECK(check_columns(inputs_.suite, selection));
     repeat_ = options_.repeat.value_or(inputs_.suite.repeat);
     total_ = selection.count * repeat_;
+    // The snapshot looks for keys too, but then there is a store already.
+    if (const auto there = session_.store(false); !there) LLMOPS_CHECK(check_for_keys(session_, inputs_.chain));
     LLMOPS_ASSIGN(store_, session_.store(true));
     LLMOPS_CHECK(make_executor());
     LLMOPS_CHECK(begin(resumed));
@@ -63,6 +66,7 @@ class EvalRun {
     done_ = static_cast<int64_t>(finished.size());
     reused_cases_ = done_;
     LLMOPS_CHECK(run_cases(std::move(selection), std::move(finished)));
+    if (few_shot_cases_ > 0) session_.note(fmt::format("warning: {} of {} cases are few-shot examples too (each was left out of the examples for its own case)", few_shot_cases_, done_));
     return report();
   }
 
@@ -233,6 +237,7 @@ class EvalRun {
       accumulator_->add(record, task.row);
       count(record);
       ++done_;
+      few_shot_cases_ += result.is_few_shot_example;
     }
     return writer_->add(std::move(record));
   }
@@ -315,7 +320,7 @@ class EvalRun {
   ErrorTally errors_;
   std::string stop_reason_;
   int repeat_ = 1;
-  int64_t total_ = 0, done_ = 0, reused_cases_ = 0, cases_without_score_ = 0, spans_ = 0, reused_ = 0, retries_ = 0;
+  int64_t few_shot_cases_ = 0, total_ = 0, done_ = 0, reused_cases_ = 0, cases_without_score_ = 0, spans_ = 0, reused_ = 0, retries_ = 0;
   bool any_cost_ = false;
   int64_t started_ns_ = 0;
 };

@@ -222,3 +222,37 @@ TEST_CASE("a plan says what would run and runs nothing") {
   CHECK(plan.needs_trust.empty());
   CHECK_FALSE(fs::exists(project.root() / ".llmops"));
 }
+
+TEST_CASE("cases that are few-shot examples too are counted in a warning") {
+  ProjectFolder project;
+  project.write_qa();
+  project.write("shots.jsonl", "{\"input\": \"say 2\", \"output\": \"2\"}\n{\"input\": \"say 9\", \"output\": \"9\"}\n");
+  std::string chain = kQaChain;
+  chain.replace(chain.find("prompt: \"{{ question }}\""), 24, "prompt: \"{{ question }}\", few_shot: {from: shots}");
+  project.write("qa.chain.yaml", chain.insert(chain.find("steps:"), "assets: {shots: {kind: few-shot, path: shots.jsonl}}\n"));
+  project.run();
+  const std::string wanted = "warning: 1 of 6 cases are few-shot examples too (each was left out of the examples for its own case)";
+  CHECK(std::find(project.notes.begin(), project.notes.end(), wanted) != project.notes.end());
+}
+
+TEST_CASE("a version runs with the called chain that it was made with") {
+  ProjectFolder project;
+  project.write_qa();
+  const std::string called = "llmops: chain/v1\nname: part\ninputs: [text]\nsteps: [{id: same, template: \"{{ text }}\"}]\noutput: \"{{ steps.same.output }}\"\n";
+  project.write("parts/part.chain.yaml", called);
+  project.write("llmops.yaml", "llmops: project/v1\nchains: [qa.chain.yaml]\n");
+  std::string chain = kQaChain;
+  project.write("qa.chain.yaml", chain.replace(chain.find("model: main, prompt: \"{{ question }}\""), 37, "chain: parts/part.chain.yaml, inputs: {text: \"{{ question }}\"}"));
+  const EvalRunReport before = project.run();
+  std::string edited = called;
+  project.write("parts/part.chain.yaml", edited.replace(edited.find("{{ text }}"), 10, "7"));
+  const EvalRunReport after = project.run();
+  CHECK(after.run.vid != before.run.vid);
+  EvalRunOptions old;
+  old.version = before.run.vid.substr(0, 12);
+  const EvalRunReport again = project.run(old);
+  CHECK(again.run.vid == before.run.vid);
+  CHECK(again.rows.back().metric == before.rows.back().metric);
+  CHECK(again.rows.front().summary.mean == before.rows.front().summary.mean);
+  CHECK(after.rows.front().summary.mean != before.rows.front().summary.mean);
+}

@@ -117,6 +117,7 @@ TEST_CASE("a run whose snapshot would keep a key is refused, and so is the value
   project.write("qa.chain.yaml", text.replace(text.find("prompt: \"{{ question }}\""), 24, "messages: [{role: user, file: p.md}]"));
   project.write("p.md", "{{ question }}\nsk-abcdefghijklmnopqrstuvwxyz0123\n");
   CHECK(project.run_refusal(ProjectFolder::one_by_one()) == "p.md:2:1: 'p.md' holds what looks like a key, and a version would keep it | take it out; where a key is needed, name it: ${env:NAME}");
+  CHECK_FALSE(fs::exists(project.root() / ".llmops"));
   project.write("p.md", "{{ question }}\n");
   EvalRunOptions options = ProjectFolder::one_by_one();
   options.sets.push_back("models.main.params.x=sk-abcdefghijklmnopqrstuvwxyz0123");
