@@ -32,7 +32,12 @@ std::optional<Json> find_json(const std::string& text) {
   return std::nullopt;
 }
 
-std::string beginning(const std::string& text) { return text.size() <= 80 ? text : text.substr(0, 77) + "..."; }
+std::string beginning(const std::string& text) {
+  if (text.size() <= 80) return text;
+  std::string shown = text.substr(0, 77);
+  shown += "...";
+  return shown;
+}
 
 Result<Json> extract_value(const ExtractStep& body, const Json& source) {
   if (body.how == ExtractStep::How::kJson) {
