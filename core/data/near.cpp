@@ -1,6 +1,6 @@
 // Candidates come band by band (Mining of Massive Datasets, 3.4): rows are sorted by the key of the band, rows with one
-// key are a bucket, and pairs of a bucket are compared exactly. Lee et al. 2022 (arXiv:2107.06499) verify candidates by edit
-// similarity too: prompts of ten words share half of them by chance, in another order and with another meaning.
+// key are a bucket, and pairs of a bucket are compared exactly. Lee et al. 2022 (arXiv:2107.06499) verify candidates too: with
+// short texts a band agrees by chance too often for the estimate alone.
 #include "core/data/near.h"
 
 #include <fmt/format.h>
@@ -12,7 +12,6 @@
 
 #include "core/base/thread_pool.h"
 #include "core/data/hash128.h"
-#include "core/data/word_edits.h"
 
 namespace llmops {
 namespace {
@@ -21,7 +20,6 @@ constexpr size_t kFullBucket = 64;       // rows of a bucket that are compared p
 constexpr uint32_t kEnoughNear = 16;
 constexpr size_t kBandsAtOnce = 8;
 constexpr size_t kSlice = 8192;          // rows a task hashes
-constexpr double kRounding = 1e-9;       // of thresholds such as 2/3
 
 template <class Task>
 void run_tasks(ThreadPool& pool, size_t count, const Task& task) {
@@ -53,19 +51,8 @@ class DisjointSets {
   std::vector<uint32_t> parents_;
 };
 
-// An encoded row: its bag and, where order counts, its words in order.
-struct NearRow { std::span<const uint32_t> bag, words; };
-
-// kJaccard: the bag. kWordEdits: the bag, the words unless there are too many, and a last number that tells which.
-NearRow decode(std::span<const uint32_t> row, NearMeasure measure) {
-  if (measure == NearMeasure::kJaccard || row.empty()) return {row, {}};
-  const auto numbers = row.first(row.size() - 1);
-  if (row.back() == 0) return {numbers, {}};
-  return {numbers.first(numbers.size() / 2), numbers.subspan(numbers.size() / 2)};
-}
-
-// The first of equal rows, in order. Fills same_as.
-std::vector<uint32_t> first_of_equals(const ShingleStore& store, size_t boundary, std::vector<uint32_t>& same_as) {
+// The first row of each bag, in order. Fills same_as.
+std::vector<uint32_t> first_of_bags(const ShingleStore& store, size_t boundary, std::vector<uint32_t>& same_as) {
   struct Key {
     Hash128 hash;
     uint32_t row;
@@ -73,8 +60,8 @@ std::vector<uint32_t> first_of_equals(const ShingleStore& store, size_t boundary
   };
   std::vector<Key> keys(store.size());
   for (uint32_t row = 0; row < keys.size(); ++row) {
-    const auto numbers = store[row];
-    keys[row] = {hash128({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, row < boundary ? 1 : 0), row};
+    const auto bag = store[row];
+    keys[row] = {hash128({reinterpret_cast<const char*>(bag.data()), bag.size_bytes()}, row < boundary ? 1 : 0), row};
   }
   std::sort(keys.begin(), keys.end());
   same_as.resize(store.size());
@@ -109,13 +96,12 @@ class NearSearch {
 
   NearPairs run() {
     pairs_.rows = store_.size();
-    firsts_ = first_of_equals(store_, boundary_, pairs_.same_as);
+    firsts_ = first_of_bags(store_, boundary_, pairs_.same_as);
     first_of_second_ = static_cast<size_t>(std::lower_bound(firsts_.begin(), firsts_.end(), boundary_) - firsts_.begin());
     sets_ = DisjointSets(firsts_.size());
     near_count_.assign(firsts_.size(), 0);
-    least_jaccard_ = candidate_similarity(options_);
-    pairs_.banding = choose_banding(least_jaccard_, options_.recall, most_hashes());
-    pairs_.recall_at_threshold = pairs_.banding.found(least_jaccard_);
+    pairs_.banding = choose_banding(options_.threshold, options_.recall, most_hashes());
+    pairs_.recall_at_threshold = pairs_.banding.found(options_.threshold);
     const auto bands = static_cast<size_t>(pairs_.banding.bands);
     for (size_t first = 0; first < bands; first += kBandsAtOnce) search_bands(first, std::min(kBandsAtOnce, bands - first));
     for (NearEdge& edge : edges_) {
@@ -136,7 +122,7 @@ class NearSearch {
   int most_hashes() const {
     if (options_.most_hashes > 0) return options_.most_hashes;
     uint64_t shingles = 0;
-    for (const uint32_t row : firsts_) shingles += decode(store_[row], options_.measure).bag.size();
+    for (const uint32_t row : firsts_) shingles += store_[row].size();
     const uint64_t mean = firsts_.empty() ? 1 : shingles / firsts_.size() + 1;
     return static_cast<int>(std::clamp<uint64_t>(32768 / mean, 128, 2048));
   }
@@ -164,7 +150,7 @@ class NearSearch {
     std::vector<uint32_t> minima(hasher.hashes());
     const size_t stop = std::min((slice + 1) * kSlice, firsts_.size());
     for (size_t i = slice * kSlice; i < stop; ++i) {
-      hasher.minima(decode(store_[firsts_[i]], options_.measure).bag, 0, hasher.hashes(), minima.data());
+      hasher.minima(store_[firsts_[i]], 0, hasher.hashes(), minima.data());
       for (size_t band = 0; band < work.size(); ++band) {
         uint64_t key = 0;
         for (size_t k = 0; k < rows; ++k) key = mix64(key + minima[band * rows + k]) * 3;
@@ -222,22 +208,12 @@ class NearSearch {
   void compare(BandWork& band, uint32_t earlier, uint32_t later) const {
     const bool has_enough = near_count_[later] >= kEnoughNear && (boundary_ == 0 || near_count_[earlier] >= kEnoughNear);
     if (has_enough && sets_.look_up(earlier) == sets_.look_up(later)) return;
-    const NearRow a = decode(store_[firsts_[earlier]], options_.measure), b = decode(store_[firsts_[later]], options_.measure);
-    const auto smaller = static_cast<double>(std::min(a.bag.size(), b.bag.size())), larger = static_cast<double>(std::max(a.bag.size(), b.bag.size()));
-    if (smaller < least_jaccard_ * larger - kRounding) return;  // the similarity is at most smaller / larger
+    const auto a = store_[firsts_[earlier]], b = store_[firsts_[later]];
+    const auto smaller = static_cast<double>(std::min(a.size(), b.size())), larger = static_cast<double>(std::max(a.size(), b.size()));
+    if (smaller < options_.threshold * larger) return;  // the similarity is at most smaller / larger
     ++band.compared;
-    const double similarity = similarity_of(a, b, larger);
-    if (similarity >= options_.threshold - kRounding) band.edges.push_back({later, earlier, static_cast<float>(similarity)});
-  }
-
-  // 0 when it is below the threshold for certain. The bags are compared first: that is faster, and mostly the end of it.
-  double similarity_of(const NearRow& a, const NearRow& b, double larger) const {
-    const double common = jaccard(a.bag, b.bag);
-    if (a.words.empty() || b.words.empty()) return common;
-    if (common < least_jaccard_ - kRounding) return 0;
-    const auto limit = static_cast<size_t>((1 - options_.threshold) * larger + kRounding);
-    const size_t edits = word_edits(a.words, b.words, limit);
-    return edits > limit ? 0 : 1 - static_cast<double>(edits) / larger;
+    const double similarity = jaccard(a, b);
+    if (similarity >= options_.threshold) band.edges.push_back({later, earlier, static_cast<float>(similarity)});
   }
 
   static bool goes_before(const NearEdge& a, const NearEdge& b) { return std::tie(a.later, a.earlier) < std::tie(b.later, b.earlier); }
@@ -265,7 +241,6 @@ class NearSearch {
   const ShingleStore& store_;
   const NearOptions& options_;
   size_t boundary_ = 0, first_of_second_ = 0;
-  double least_jaccard_ = 0;
   ThreadPool pool_;
   NearPairs pairs_;
   std::vector<uint32_t> firsts_;         // rows; everything below speaks of positions in it
@@ -280,7 +255,6 @@ NearOptions near_options_for(uint64_t median_words) {
   NearOptions options;
   if (median_words < 50) return options;
   options.shingling.size = 5;
-  options.measure = NearMeasure::kJaccard;
   options.threshold = 0.7;
   return options;
 }
@@ -290,22 +264,7 @@ Status check_near_options(const NearOptions& options) {
   if (!(options.threshold > 0 && options.threshold <= 1)) return refuse(fmt::format("threshold {} is not between 0 and 1", options.threshold), "give a similarity such as 0.7");
   if (!(options.recall > 0 && options.recall < 1)) return refuse(fmt::format("recall {} is not between 0 and 1", options.recall), "give a probability such as 0.97");
   if (options.shingling.size < 1) return refuse(fmt::format("shingles of {} are too short", options.shingling.size), "give 1 or more");
-  if (options.measure == NearMeasure::kWordEdits && (options.shingling.unit != ShingleUnit::kWords || options.shingling.size != 1)) {
-    return refuse("word edits are counted over single words", "ask for the Jaccard similarity with these shingles");
-  }
   return {};
-}
-
-double candidate_similarity(const NearOptions& options) {
-  return options.measure == NearMeasure::kJaccard ? options.threshold : options.threshold / (2 - options.threshold);
-}
-
-void NearEncoder::encode(std::string_view normal, std::vector<uint32_t>& row) {
-  shingler_.shingle(normal, row, with_order_ ? &sequence_ : nullptr);
-  if (!with_order_ || row.empty()) return;
-  const bool keeps_order = sequence_.size() <= kMostEditedWords;
-  if (keeps_order) row.insert(row.end(), sequence_.begin(), sequence_.end());
-  row.push_back(keeps_order ? 1 : 0);
 }
 
 NearPairs find_near(const ShingleStore& store, const NearOptions& options, size_t boundary) { return NearSearch(store, options, boundary).run(); }

@@ -145,13 +145,14 @@ Result<OverlapReport> find_overlap(const DataFile& a, const DataFile& b, const O
   wanted.threads = options.threads;
   wanted.with_text = asks_for(options, OverlapMethod::kExact);
   wanted.with_normal = asks_for(options, OverlapMethod::kNormalised);
+  wanted.with_bags = asks_for(options, OverlapMethod::kNear);
   if (asks_for(options, OverlapMethod::kNgram)) LLMOPS_CHECK(check_ngram_options(options.ngram));
-  if (asks_for(options, OverlapMethod::kNear)) {
+  if (wanted.with_bags) {
     if (options.near) report.near = options.near;
     else { LLMOPS_ASSIGN(report.near, choose_near_options(b, options.columns_b, options.id_column)); }
     report.near->threads = options.threads;
     LLMOPS_CHECK(check_near_options(*report.near));
-    wanted.near = report.near;
+    wanted.shingling = report.near->shingling;
   }
   RowIndex index{{}, {}, {}, {}, ShingleStore(options.memory_bytes, options.temporary_directory)};
   wanted.columns = options.columns_a;
@@ -174,8 +175,8 @@ Result<OverlapReport> find_overlap(const DataFile& a, const DataFile& b, const O
       LLMOPS_CHECK(match_runs(a, table, options, matches, report.clean_a));
     }
     if (method == OverlapMethod::kNear && report.rows_a > 0) {
-      LLMOPS_CHECK(index.near_rows.seal());
-      const NearPairs pairs = find_near(index.near_rows, *report.near, report.rows_a);
+      LLMOPS_CHECK(index.bags.seal());
+      const NearPairs pairs = find_near(index.bags, *report.near, report.rows_a);
       report.banding = pairs.banding;
       report.recall_at_threshold = pairs.recall_at_threshold;
       report.compared = pairs.compared;

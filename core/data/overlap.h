@@ -40,7 +40,7 @@ struct OverlapHit {
   uint32_t row_b = 0, line_b = 0;                 // rows from 1
   uint32_t row_a = 0, line_a = 0;                 // the best match; ties go to the earliest row
   OverlapMethod method = OverlapMethod::kExact;
-  float score = 1;                                // share of runs in common, or similarity as NearMeasure says
+  float score = 1;                                // share of runs in common, or Jaccard similarity
 };
 
 struct OverlapReport {

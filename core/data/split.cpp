@@ -137,12 +137,13 @@ Result<std::vector<uint32_t>> near_components(const DataFile& file, const SplitO
   RowIndexOptions wanted;
   wanted.columns = options.columns;
   wanted.id_column = options.id_column;
-  wanted.near = options.near_clusters;
+  wanted.with_bags = true;
+  wanted.shingling = options.near_clusters->shingling;
   wanted.threads = options.threads;
   RowIndex index{{}, {}, {}, {}, ShingleStore(options.memory_bytes, options.temporary_directory)};
   LLMOPS_CHECK(index_rows(file, wanted, index));
-  LLMOPS_CHECK(index.near_rows.seal());
-  const NearPairs pairs = find_near(index.near_rows, *options.near_clusters);
+  LLMOPS_CHECK(index.bags.seal());
+  const NearPairs pairs = find_near(index.bags, *options.near_clusters);
   report.recall_at_threshold = pairs.recall_at_threshold;
   return find_components(pairs);
 }

@@ -6,7 +6,6 @@
 #include <random>
 #include <set>
 
-#include "core/data/word_edits.h"
 #include "tests/support/test_data.h"
 
 namespace llmops {
@@ -46,29 +45,9 @@ std::map<std::pair<uint32_t, uint32_t>, float> edges_of(const NearPairs& pairs) 
 
 NearOptions surely(double threshold) {
   NearOptions options;
-  options.measure = NearMeasure::kJaccard;
   options.threshold = threshold;
   options.recall = 0.999999;
   return options;
-}
-
-NearOptions by_jaccard() {
-  NearOptions options;
-  options.measure = NearMeasure::kJaccard;
-  options.threshold = 0.55;
-  return options;
-}
-
-// Word edit distance by the full table.
-size_t slow_edits(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
-  std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) {
-    for (size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) table[i][j] = i + j;
-      else table[i][j] = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0u : 1u)});
-    }
-  }
-  return table[a.size()][b.size()];
 }
 
 }  // namespace
@@ -105,7 +84,7 @@ TEST_CASE("pairs at the threshold are found about as often as promised", "[data]
     bags.emplace_back(a.begin(), a.end());
     bags.emplace_back(b.begin(), b.end());
   }
-  NearOptions options = by_jaccard();
+  NearOptions options;
   options.threshold = 0.5;
   options.recall = 0.8;
   const NearPairs pairs = find_near(store_of(bags), options);
@@ -128,7 +107,7 @@ TEST_CASE("near rows across two sets are found between them only", "[data][near]
 
 TEST_CASE("near pairs do not depend on threads or on where the bags lie", "[data][near]") {
   const Bags bags = random_bags(20'000, 5);
-  NearOptions options = by_jaccard();
+  NearOptions options;
   options.threads = 1;
   const auto one = edges_of(find_near(store_of(bags), options));
   options.threads = 3;
@@ -199,66 +178,11 @@ TEST_CASE("a crowd of rows that are all near is joined without comparing all pai
     for (uint32_t x = 0; x < 20; ++x) bag.insert(random() % 10 == 0 ? static_cast<uint32_t>(random()) : x * 1'000'003u);
     bags.emplace_back(bag.begin(), bag.end());
   }
-  const NearPairs pairs = find_near(store_of(bags), by_jaccard());
+  const NearPairs pairs = find_near(store_of(bags), NearOptions());
   CHECK(pairs.cut_buckets > 0);
   CHECK(pairs.compared < 40'000'000);
   const auto components = find_components(pairs);
   CHECK(std::count(components.begin(), components.end(), 0u) > 19'500);
-}
-
-TEST_CASE("word edits are those of the full table", "[data][near]") {
-  std::mt19937_64 random(21);
-  for (int round = 0; round < 4000; ++round) {
-    std::vector<uint32_t> a, b;
-    for (size_t left = random() % 12; left > 0; --left) a.push_back(static_cast<uint32_t>(random() % 4));
-    for (size_t left = random() % 12; left > 0; --left) b.push_back(static_cast<uint32_t>(random() % 4));
-    const size_t exact = slow_edits(a, b);
-    for (const size_t limit : {0u, 1u, 2u, 3u, 5u, 12u}) CHECK(word_edits(a, b, limit) == std::min(exact, limit + 1));
-  }
-  std::vector<uint32_t> long_one(5000), other(5000);
-  for (size_t i = 0; i < 5000; ++i) long_one[i] = other[i] = static_cast<uint32_t>(random());
-  for (size_t i = 0; i < 512; ++i) other[i * 9] ^= 1;
-  CHECK(word_edits(long_one, other, 512) == 512);
-  CHECK(word_edits(long_one, other, 511) == 512);
-}
-
-TEST_CASE("near texts are those of which at most a third of the words was edited", "[data][near]") {
-  std::mt19937_64 random(22);
-  std::vector<std::vector<uint32_t>> texts;
-  ShingleStore store;
-  NearOptions options;
-  options.recall = 0.999999;
-  NearEncoder encoder(options);
-  std::vector<uint32_t> row;
-  for (int i = 0; i < 500; ++i) {
-    std::vector<uint32_t> text;
-    if (i % 2 == 1) {
-      text = texts[random() % texts.size()];
-      for (size_t left = random() % 4; left > 0 && !text.empty(); --left) text[random() % text.size()] = static_cast<uint32_t>(random() % 50);
-      if (random() % 4 == 0) std::reverse(text.begin(), text.end());
-    } else {
-      for (size_t left = random() % 12; left > 0; --left) text.push_back(static_cast<uint32_t>(random() % 50));
-    }
-    std::string shown;
-    for (const uint32_t word : text) shown += (shown.empty() ? "" : " ") + std::to_string(word);
-    encoder.encode(shown, row);
-    REQUIRE(store.add(row));
-    texts.push_back(std::move(text));
-  }
-  REQUIRE(store.seal());
-  const NearPairs pairs = find_near(store, options);
-  const auto edges = edges_of(pairs);
-  for (uint32_t later = 0; later < texts.size(); ++later) {
-    for (uint32_t earlier = 0; earlier < later; ++earlier) {
-      if (pairs.same_as[later] != later || pairs.same_as[earlier] != earlier || texts[earlier].empty() || texts[later].empty()) continue;
-      const auto longer = static_cast<double>(std::max(texts[earlier].size(), texts[later].size()));
-      const double similarity = 1 - static_cast<double>(slow_edits(texts[earlier], texts[later])) / longer;
-      const auto found = edges.find({earlier, later});
-      CHECK((found != edges.end()) == (similarity >= 0.66));
-      if (found != edges.end()) CHECK(found->second == Approx(similarity));
-    }
-  }
-  CHECK(candidate_similarity(options) == Approx(0.66 / 1.34));
 }
 
 TEST_CASE("near options are checked and go by the length of texts", "[data][near]") {
@@ -274,10 +198,6 @@ TEST_CASE("near options are checked and go by the length of texts", "[data][near
   options = {};
   options.shingling.size = 0;
   CHECK(check_near_options(options).error().message == "shingles of 0 are too short");
-  options = {};
-  options.shingling.size = 5;
-  CHECK(check_near_options(options).error().message == "word edits are counted over single words");
-  CHECK(check_near_options(near_options_for(200)));
   CHECK(find_near(store_of({}), NearOptions()).edges.empty());
 }
 

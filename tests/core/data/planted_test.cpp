@@ -1,5 +1,5 @@
 // Planted duplicates and leaks among real prompts. A near duplicate is, by definition here, a row of which at most a third
-// of the words was inserted, deleted or replaced.
+// of the words (at least one) was inserted, deleted or replaced: word edit distance, which the code under test does not know.
 // Real prompts hold such pairs of their own (about half of the test rows of clinc150 have one among its training rows), so that
 // rows of the base are taken only when they are no near duplicate of another by that definition: then what was planted
 // is all there is to find. The threshold was chosen on edits of seed 1; the tests use other seeds and words of the other dataset.
@@ -70,7 +70,7 @@ class Vocabulary {
   std::vector<std::string> names_;
 };
 
-size_t most_edits(const Words& a, const Words& b) { return std::max(a.size(), b.size()) / 3; }
+size_t most_edits(const Words& a, const Words& b) { return std::max<size_t>(1, std::max(a.size(), b.size()) / 3); }
 
 // Whether at most `limit` words were inserted, deleted or replaced.
 bool within_edits(const Words& a, const Words& b, size_t limit) {
@@ -243,7 +243,7 @@ TEST_CASE("the threshold for short texts, over the edits it was chosen on", "[.t
   for (const bool own_words : {true, false}) {
     for_each_dataset(*root, own_words, [&](const Trial& trial) {
       std::printf("%s%s: %zu training rows apart, %zu test rows apart\n", trial.name.c_str(), own_words ? "" : " (held out)", trial.train.base.size(), trial.test_base.size());
-      for (const double threshold : {0.5, 0.6, 0.66, 0.7, 0.75}) {
+      for (const double threshold : {0.45, 0.5, 0.55, 0.6, 0.65}) {
         for (const bool third : {true, false}) {
           NearOptions near;
           near.threshold = threshold;
