@@ -82,10 +82,11 @@ std::string stats_text(const std::vector<ScannedFile>& files, const Terminal& te
   return text;
 }
 
-std::string near_text(const std::optional<NearOptions>& near, const Banding& banding, double recall) {
+std::string near_text(const std::optional<NearOptions>& near, const NearSearchFacts& search) {
   if (!near) return "";
-  return fmt::format("near: Jaccard similarity of {} of at least {}, verified; a pair at that level is met with probability {} ({} bands of {} hashes)\n",
-                     near->shingling.size == 1 ? "words" : fmt::format("runs of {} words", near->shingling.size), near->threshold, format_value(recall, ""), banding.bands, banding.rows);
+  const std::string measure = near->measure == NearMeasure::kWordEdits ? fmt::format("at least {} of the words in common and in order", near->threshold)
+                                                                       : fmt::format("Jaccard similarity of runs of {} words of at least {}", near->shingling.size, near->threshold);
+  return fmt::format("near: {}, verified; a pair at that level is met with probability {} or more ({} bands of {} hashes)\n", measure, format_value(search.recall_at_threshold, ""), search.banding.bands, search.banding.rows);
 }
 
 DataOutput output_of(const std::string& path, const GlobalOptions& globals) { return {path, globals.yes, globals.dry_run}; }
@@ -126,7 +127,7 @@ Action declare_eval_data_dedupe(CLI::App& app) {
   app.add_option("--method", options->method, "exact, normalised or near (default: normalised)")->type_name("M");
   app.add_option("--column", options->columns, "compare by this column (default: prompt, input, question, text ...)")->type_name("COLUMN");
   app.add_option("--id", options->id_column, "column of the id (default: id)")->type_name("COLUMN");
-  app.add_option("--threshold", options->threshold, "of near: least Jaccard similarity")->type_name("S");
+  app.add_option("--threshold", options->threshold, "of near: least similarity, from 0 to 1")->type_name("S");
   app.add_option("-o", *out, "write the rows that are kept")->type_name("FILE");
   return [options, out](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
@@ -134,7 +135,7 @@ Action declare_eval_data_dedupe(CLI::App& app) {
     LLMOPS_ASSIGN(const DataDedupeReport report, data_dedupe(*session, *options));
     if (invocation.globals.json) return json_outcome(data_dedupe_to_json(report));
     std::string text = fmt::format("{}   {} rows   {} repeat an earlier row ({})\n", report.file, format_count(static_cast<int64_t>(report.found.rows)), format_count(static_cast<int64_t>(report.found.dropped)), report.method);
-    text += near_text(report.found.near, report.found.banding, report.found.recall_at_threshold);
+    text += near_text(report.found.near, report.found.search);
     size_t shown = 0;
     for (const DedupeGroup& group : report.found.groups) {
       if (++shown > kMostShown) break;
@@ -204,7 +205,7 @@ Action declare_eval_data_overlap(CLI::App& app) {
   app.add_option("--method", options->methods, "exact, normalised, ngram or near (default: all)")->type_name("M");
   app.add_option("--column", options->columns, "compare by this column")->type_name("COLUMN");
   app.add_option("--id", options->id_column, "column of the id (default: id)")->type_name("COLUMN");
-  app.add_option("--threshold", options->threshold, "of near: least Jaccard similarity")->type_name("S");
+  app.add_option("--threshold", options->threshold, "of near: least similarity, from 0 to 1")->type_name("S");
   app.add_option("-o", *out, "write A without the rows that B holds")->type_name("FILE");
   return [options, out](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
@@ -217,7 +218,7 @@ Action declare_eval_data_overlap(CLI::App& app) {
     for (size_t method = 0; method < kOverlapMethods; ++method) {
       if (found.rows_b_hit[method] > 0) text += fmt::format("  {:<10}   {}\n", overlap_method_name(static_cast<OverlapMethod>(method)), format_count(found.rows_b_hit[method]));
     }
-    text += near_text(found.near, found.banding, found.recall_at_threshold);
+    text += near_text(found.near, found.search);
     size_t shown = 0;
     uint32_t last_row = 0;
     for (const OverlapHit& hit : found.hits) {

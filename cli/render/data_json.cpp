@@ -23,9 +23,9 @@ Json labels_to_json(const LabelBalance& labels) {
   return {{"column", labels.column}, {"rows", labels.rows}, {"missing", labels.missing}, {"entropy_bits", labels.entropy_bits}, {"evenness", labels.evenness}, {"majority_share", labels.majority_share}, {"counts", std::move(counts)}};
 }
 
-Json near_to_json(const std::optional<NearOptions>& near, const Banding& banding, double recall) {
+Json near_to_json(const std::optional<NearOptions>& near, const NearSearchFacts& search) {
   if (!near) return nullptr;
-  return {{"threshold", near->threshold}, {"shingle_words", near->shingling.size}, {"bands", banding.bands}, {"rows", banding.rows}, {"recall_at_threshold", recall}};
+  return {{"measure", near_measure_name(near->measure)}, {"threshold", near->threshold}, {"shingle_words", near->shingling.size}, {"bands", search.banding.bands}, {"rows", search.banding.rows}, {"recall_at_threshold", search.recall_at_threshold}};
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ Json data_dedupe_to_json(const DataDedupeReport& report) {
     groups.push_back({{"kept", {{"row", group.kept.row}, {"line", group.kept.line}}}, {"dropped", std::move(dropped)}});
   }
   return {{"schema", "llmops.eval-data-dedupe/v1"}, {"file", report.file}, {"method", report.method}, {"rows", report.found.rows}, {"dropped", report.found.dropped},
-          {"near", near_to_json(report.found.near, report.found.banding, report.found.recall_at_threshold)}, {"groups", std::move(groups)}, {"written", report.written}};
+          {"near", near_to_json(report.found.near, report.found.search)}, {"groups", std::move(groups)}, {"written", report.written}};
 }
 
 Json data_split_to_json(const DataSplitReport& report) {
@@ -86,7 +86,7 @@ Json data_overlap_to_json(const DataOverlapReport& report) {
   Json by_method = Json::object();
   for (size_t method = 0; method < kOverlapMethods; ++method) by_method[std::string(overlap_method_name(static_cast<OverlapMethod>(method)))] = found.rows_b_hit[method];
   return {{"schema", "llmops.eval-data-overlap/v1"}, {"a", report.a}, {"b", report.b}, {"rows_a", found.rows_a}, {"rows_b", found.rows_b}, {"hit_a", found.any_a}, {"hit_b", found.any_b},
-          {"by_method", std::move(by_method)}, {"near", near_to_json(found.near, found.banding, found.recall_at_threshold)}, {"hits", std::move(hits)}, {"written", report.written}};
+          {"by_method", std::move(by_method)}, {"near", near_to_json(found.near, found.search)}, {"hits", std::move(hits)}, {"written", report.written}};
 }
 
 }  // namespace llmops

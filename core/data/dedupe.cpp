@@ -63,13 +63,12 @@ Result<DedupeReport> find_duplicates(const DataFile& file, const DedupeOptions& 
   wanted.with_content = options.method == DedupeMethod::kExact && options.columns.empty();
   wanted.with_text = options.method == DedupeMethod::kExact && !options.columns.empty();
   wanted.with_normal = options.method == DedupeMethod::kNormalised;
-  wanted.with_bags = options.method == DedupeMethod::kNear;
   if (options.method == DedupeMethod::kNear) {
     if (options.near) report.near = options.near;
     else { LLMOPS_ASSIGN(report.near, choose_near_options(file, options.columns, options.id_column)); }
     report.near->threads = options.threads;
     LLMOPS_CHECK(check_near_options(*report.near));
-    wanted.shingling = report.near->shingling;
+    wanted.near = report.near;
   }
   RowIndex index{{}, {}, {}, {}, ShingleStore(options.memory_bytes, options.temporary_directory)};
   LLMOPS_CHECK(index_rows(file, wanted, index));
@@ -78,13 +77,10 @@ Result<DedupeReport> find_duplicates(const DataFile& file, const DedupeOptions& 
     list_groups(first_with_hash(hashes), index.lines, report);
     return report;
   }
-  LLMOPS_CHECK(index.bags.seal());
-  const NearPairs pairs = find_near(index.bags, *report.near);
-  report.banding = pairs.banding;
-  report.recall_at_threshold = pairs.recall_at_threshold;
-  report.compared = pairs.compared;
-  report.cut_buckets = pairs.cut_buckets;
-  list_groups(find_leaders(pairs), index.lines, report);
+  LLMOPS_CHECK(index.near_rows.seal());
+  const NearLeaders found = find_near_leaders(index.near_rows, *report.near);
+  report.search = found.facts;
+  list_groups(found.leaders, index.lines, report);
   return report;
 }
 

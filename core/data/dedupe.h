@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/data/near.h"
 #include "core/data/row_index.h"
 
 namespace llmops {
@@ -35,9 +36,7 @@ struct DedupeReport {
   std::vector<DedupeGroup> groups;              // of two rows and more, by the kept row
   std::vector<bool> keep;                       // by row from 0, for write_rows
   std::optional<NearOptions> near;              // what was used
-  Banding banding;
-  double recall_at_threshold = 1;
-  uint64_t compared = 0, cut_buckets = 0;
+  NearSearchFacts search;                       // likewise
 };
 
 // The first row of a group in the file is kept; each dropped row is equal or near to the kept row itself, and no row is judged

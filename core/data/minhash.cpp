@@ -62,10 +62,11 @@ void hash_characters(std::string_view text, std::vector<uint64_t>& units) {
 
 }  // namespace
 
-void Shingler::shingle(std::string_view normal, std::vector<uint32_t>& bag) {
+void Shingler::shingle(std::string_view normal, std::vector<uint32_t>& bag, std::vector<uint32_t>* sequence) {
   bag.clear();
   if (shingling_.unit == ShingleUnit::kWords) hash_words(normal, units_);
   else hash_characters(normal, units_);
+  if (sequence != nullptr) sequence->clear();
   if (units_.empty()) return;
   const size_t size = std::min(static_cast<size_t>(std::max(shingling_.size, 1)), units_.size());
   uint64_t leaving = 1, sum = 0;
@@ -75,6 +76,7 @@ void Shingler::shingle(std::string_view normal, std::vector<uint32_t>& bag) {
     if (i >= size) sum -= leaving * units_[i - size];
     if (i + 1 >= size) bag.push_back(static_cast<uint32_t>(mix64(sum) >> 32));
   }
+  if (sequence != nullptr) *sequence = bag;
   std::sort(bag.begin(), bag.end());
   bool changed = false;
   for (size_t i = 0; i < bag.size();) {
@@ -85,10 +87,7 @@ void Shingler::shingle(std::string_view normal, std::vector<uint32_t>& bag) {
       changed = true;
     }
   }
-  if (changed) {
-    std::sort(bag.begin(), bag.end());
-    bag.erase(std::unique(bag.begin(), bag.end()), bag.end());
-  }
+  if (changed) std::sort(bag.begin(), bag.end());
   if (bag.size() > kMostShingles) bag.resize(kMostShingles);
 }
 

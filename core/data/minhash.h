@@ -23,14 +23,15 @@ constexpr size_t kMostShingles = size_t{1} << 20;
 class Shingler {
  public:
   explicit Shingler(Shingling shingling) : shingling_(shingling) {}
-  void shingle(std::string_view normal, std::vector<uint32_t>& bag);
+  // `sequence`: the shingles in the order of the text, each occurrence with the same hash; nullptr: not asked for.
+  void shingle(std::string_view normal, std::vector<uint32_t>& bag, std::vector<uint32_t>* sequence = nullptr);
 
  private:
   Shingling shingling_;
   std::vector<uint64_t> units_;
 };
 
-// |a and b| / |a or b| of two sorted sets; 0 when both are empty.
+// |a and b| / |a or b| of two sorted bags; 0 when both are empty.
 double jaccard(std::span<const uint32_t> a, std::span<const uint32_t> b);
 
 // A pair whose similarity is s agrees in all `rows` minima of at least one of `bands` bands with probability

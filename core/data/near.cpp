@@ -1,58 +1,19 @@
-// Candidates come band by band (Mining of Massive Datasets, 3.4): rows are sorted by the key of the band, rows with one
-// key are a bucket, and pairs of a bucket are compared exactly. Lee et al. 2022 (arXiv:2107.06499) verify candidates too: with
-// short texts a band agrees by chance too often for the estimate alone.
+// Lee et al. 2022 (arXiv:2107.06499) verify the candidates of MinHash by edit similarity too: prompts of ten words share half
+// of them by chance, in another order and with another meaning.
 #include "core/data/near.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <tuple>
 
-#include "core/base/thread_pool.h"
+#include "core/data/band_search.h"
 #include "core/data/hash128.h"
 
 namespace llmops {
 namespace {
 
-constexpr size_t kFullBucket = 64;       // rows of a bucket that are compared pair by pair
-constexpr uint32_t kEnoughNear = 16;
-constexpr size_t kBandsAtOnce = 8;
-constexpr size_t kSlice = 8192;          // rows a task hashes
-
-template <class Task>
-void run_tasks(ThreadPool& pool, size_t count, const Task& task) {
-  for (size_t i = 0; i < count; ++i) pool.submit([&task, i] { task(i); });
-  pool.wait_idle();
-}
-
-class DisjointSets {
- public:
-  explicit DisjointSets(size_t size) : parents_(size) { std::iota(parents_.begin(), parents_.end(), 0u); }
-  uint32_t find(uint32_t x) {
-    while (parents_[x] != x) x = parents_[x] = parents_[parents_[x]];
-    return x;
-  }
-  // Does not write: may be called from several threads.
-  uint32_t look_up(uint32_t x) const {
-    while (parents_[x] != x) x = parents_[x];
-    return x;
-  }
-  // The smaller of the two roots stays.
-  void join(uint32_t a, uint32_t b) {
-    a = find(a);
-    b = find(b);
-    if (a != b) parents_[std::max(a, b)] = std::min(a, b);
-  }
-  void flatten() { for (uint32_t i = 0; i < parents_.size(); ++i) parents_[i] = find(i); }
-
- private:
-  std::vector<uint32_t> parents_;
-};
-
-// The first row of each bag, in order. Fills same_as.
-std::vector<uint32_t> first_of_bags(const ShingleStore& store, size_t boundary, std::vector<uint32_t>& same_as) {
+// By row the first with an equal encoding, on the same side of the boundary.
+std::vector<uint32_t> first_equals(const ShingleStore& store, size_t boundary) {
   struct Key {
     Hash128 hash;
     uint32_t row;
@@ -60,242 +21,320 @@ std::vector<uint32_t> first_of_bags(const ShingleStore& store, size_t boundary, 
   };
   std::vector<Key> keys(store.size());
   for (uint32_t row = 0; row < keys.size(); ++row) {
-    const auto bag = store[row];
-    keys[row] = {hash128({reinterpret_cast<const char*>(bag.data()), bag.size_bytes()}, row < boundary ? 1 : 0), row};
+    const auto numbers = store[row];
+    keys[row] = {hash128({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, row < boundary ? 1 : 0), row};
   }
   std::sort(keys.begin(), keys.end());
-  same_as.resize(store.size());
-  std::vector<uint32_t> firsts;
+  std::vector<uint32_t> first(store.size());
   for (size_t i = 0; i < keys.size(); ++i) {
-    const bool empty = store[keys[i].row].empty();
-    const bool repeats = i > 0 && keys[i].hash == keys[i - 1].hash && !empty;
-    same_as[keys[i].row] = repeats ? same_as[keys[i - 1].row] : keys[i].row;
-    if (!repeats && !empty) firsts.push_back(keys[i].row);
+    const bool repeats = i > 0 && keys[i].hash == keys[i - 1].hash && !store[keys[i].row].empty();
+    first[keys[i].row] = repeats ? first[keys[i - 1].row] : keys[i].row;
   }
-  std::sort(firsts.begin(), firsts.end());
-  return firsts;
+  return first;
 }
 
-// Sorts by the upper 32 bits, keeping the order of equal ones: the lower 32 bits ascend already.
-void sort_by_key(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch) {
-  scratch.resize(entries.size());
-  for (const int shift : {32, 43, 54}) {
-    std::array<uint32_t, 2048> starts{};
-    for (const uint64_t entry : entries) ++starts[entry >> shift & 2047];
-    uint32_t sum = 0;
-    for (uint32_t& start : starts) start = std::exchange(sum, sum + start);
-    for (const uint64_t entry : entries) scratch[starts[entry >> shift & 2047]++] = entry;
-    std::swap(entries, scratch);
-  }
+std::vector<uint32_t> searched_rows(const ShingleStore& store, const std::vector<uint32_t>& same_as) {
+  std::vector<uint32_t> rows;
+  for (uint32_t row = 0; row < same_as.size(); ++row) if (same_as[row] == row && !store[row].empty()) rows.push_back(row);
+  return rows;
 }
 
-class NearSearch {
- public:
-  NearSearch(const ShingleStore& store, const NearOptions& options, size_t boundary)
-      : store_(store), options_(options), boundary_(boundary), pool_(std::max<size_t>(options.threads, 1), 4096), sets_(0) {}
+constexpr size_t kFullBucket = 128;
 
-  NearPairs run() {
-    pairs_.rows = store_.size();
-    firsts_ = first_of_bags(store_, boundary_, pairs_.same_as);
-    first_of_second_ = static_cast<size_t>(std::lower_bound(firsts_.begin(), firsts_.end(), boundary_) - firsts_.begin());
-    sets_ = DisjointSets(firsts_.size());
-    near_count_.assign(firsts_.size(), 0);
-    pairs_.banding = choose_banding(options_.threshold, options_.recall, most_hashes());
-    pairs_.recall_at_threshold = pairs_.banding.found(options_.threshold);
-    const auto bands = static_cast<size_t>(pairs_.banding.bands);
-    for (size_t first = 0; first < bands; first += kBandsAtOnce) search_bands(first, std::min(kBandsAtOnce, bands - first));
-    for (NearEdge& edge : edges_) {
-      edge.later = firsts_[edge.later];
-      edge.earlier = firsts_[edge.earlier];
-    }
-    pairs_.edges = std::move(edges_);
-    return std::move(pairs_);
-  }
+struct Edge { uint32_t later = 0, earlier = 0; float similarity = 0; };   // numbers of NearRows
+bool goes_before(const Edge& a, const Edge& b) { return std::tie(a.later, a.earlier) < std::tie(b.later, b.earlier); }
 
- private:
-  struct BandWork {
-    std::vector<uint64_t> entries, scratch;
-    std::vector<NearEdge> edges;
+// What the three searches share: rows, sketches, and the pairs that the buckets of a group of bands give.
+class PairSearch {
+ protected:
+  // A bucket on its thread: its rows, ascending, their sketches, and the pairs that were found near.
+  struct Slot {
+    std::span<const uint32_t> bucket;
+    std::vector<NearSketch> sketches, kept_sketches;
+    std::vector<uint32_t> numbers;       // of the search that uses it
+    std::vector<Edge> edges;
     uint64_t compared = 0, cut_buckets = 0;
   };
 
-  int most_hashes() const {
-    if (options_.most_hashes > 0) return options_.most_hashes;
-    uint64_t shingles = 0;
-    for (const uint32_t row : firsts_) shingles += store_[row].size();
-    const uint64_t mean = firsts_.empty() ? 1 : shingles / firsts_.size() + 1;
-    return static_cast<int>(std::clamp<uint64_t>(32768 / mean, 128, 2048));
-  }
-
-  void search_bands(size_t first, size_t count) {
-    const size_t slices = (firsts_.size() + kSlice - 1) / kSlice;
-    std::vector<BandWork> work(count);
-    for (BandWork& band : work) band.entries.resize(firsts_.size());
-    const auto rows = static_cast<size_t>(pairs_.banding.rows);
-    // Each group has functions of its own, from a seed of its own: no table of all of them is needed.
-    const MinHasher hasher(count * rows, mix64(options_.seed * 0x9E3779B97F4A7C15u + first + 1));
-    run_tasks(pool_, slices, [&](size_t slice) { hash_slice(hasher, slice, rows, work); });
-    run_tasks(pool_, count, [&](size_t band) {
-      sort_by_key(work[band].entries, work[band].scratch);
-      compare_buckets(work[band]);
+  PairSearch(const ShingleStore& store, const NearOptions& options, size_t boundary)
+      : same_as_(first_equals(store, boundary)), rows_(store, options, searched_rows(store, same_as_)),
+        pool_(std::max<size_t>(options.threads, 1), 4096), bands_(rows_, pool_), sketches_(rows_.size()) {
+    facts_.banding = bands_.banding();
+    facts_.recall_at_threshold = facts_.banding.found(candidate_similarity(options));
+    while (second_ < rows_.size() && rows_.row_of(second_) < boundary) ++second_;
+    constexpr size_t kSlice = 1 << 16;
+    run_numbered(pool_, (rows_.size() + kSlice - 1) / kSlice, [&](size_t slice) {
+      for (size_t i = slice * kSlice; i < std::min((slice + 1) * kSlice, rows_.size()); ++i) sketches_[i] = rows_.sketch(static_cast<uint32_t>(i));
     });
-    for (BandWork& band : work) {
-      pairs_.compared += band.compared;
-      pairs_.cut_buckets += band.cut_buckets;
+  }
+
+  // The near pairs that `compare(slot)` puts into the slot for each bucket (see BandSearch): sorted, each pair once.
+  template <class Compare>
+  std::vector<Edge> near_pairs(size_t group, const std::vector<uint32_t>& active, const std::vector<bool>* chosen, const Compare& compare) {
+    std::vector<Slot> slots(bands_.bands_at_once());
+    bands_.run_group(group, active, chosen, [&](size_t number, std::span<const uint32_t> bucket) {
+      Slot& slot = slots[number];
+      slot.bucket = bucket;
+      slot.sketches.clear();
+      for (const uint32_t row : bucket) slot.sketches.push_back(sketches_[row]);
+      compare(slot);
+    });
+    std::vector<Edge> edges;
+    for (Slot& slot : slots) {
+      edges.insert(edges.end(), slot.edges.begin(), slot.edges.end());
+      facts_.compared += slot.compared;
+      facts_.cut_buckets += slot.cut_buckets;
     }
-    take_edges(work);
+    std::sort(edges.begin(), edges.end(), goes_before);
+    const auto same = [](const Edge& a, const Edge& b) { return a.later == b.later && a.earlier == b.earlier; };
+    edges.erase(std::unique(edges.begin(), edges.end(), same), edges.end());
+    return edges;
   }
 
-  void hash_slice(const MinHasher& hasher, size_t slice, size_t rows, std::vector<BandWork>& work) const {
-    std::vector<uint32_t> minima(hasher.hashes());
-    const size_t stop = std::min((slice + 1) * kSlice, firsts_.size());
-    for (size_t i = slice * kSlice; i < stop; ++i) {
-      hasher.minima(store_[firsts_[i]], 0, hasher.hashes(), minima.data());
-      for (size_t band = 0; band < work.size(); ++band) {
-        uint64_t key = 0;
-        for (size_t k = 0; k < rows; ++k) key = mix64(key + minima[band * rows + k]) * 3;
-        work[band].entries[i] = (key >> 32 << 32) | i;
-      }
-    }
+  float similarity(Slot& slot, uint32_t earlier, uint32_t later) const {
+    ++slot.compared;
+    return rows_.similarity(earlier, later);
+  }
+  std::vector<uint32_t> all() const {
+    std::vector<uint32_t> numbers(rows_.size());
+    std::iota(numbers.begin(), numbers.end(), 0u);
+    return numbers;
   }
 
-  void compare_buckets(BandWork& band) const {
-    const auto& entries = band.entries;
-    for (size_t start = 0; start < entries.size();) {
-      size_t stop = start + 1;
-      while (stop < entries.size() && entries[stop] >> 32 == entries[start] >> 32) ++stop;
-      if (stop - start > 1) {
-        if (boundary_ == 0) compare_within(band, start, stop);
-        else compare_across(band, start, stop);
-      }
-      start = stop;
-    }
-  }
-
-  void compare_within(BandWork& band, size_t start, size_t stop) const {
-    const bool full = stop - start > kFullBucket;
-    band.cut_buckets += full ? 1 : 0;
-    const size_t head = start + kFullBucket / 2;
-    for (size_t later = start + 1; later < stop; ++later) {
-      size_t from = start;
-      if (full && later > start + kFullBucket) {
-        for (size_t i = start; i < head; ++i) compare(band, row_at(band, i), row_at(band, later));
-        from = later - kFullBucket / 2;
-      }
-      for (size_t i = from; i < later; ++i) compare(band, row_at(band, i), row_at(band, later));
-    }
-  }
-
-  void compare_across(BandWork& band, size_t start, size_t stop) const {
-    size_t middle = start;
-    while (middle < stop && row_at(band, middle) < first_of_second_) ++middle;
-    const size_t left = middle - start, right = stop - middle;
-    if (left == 0 || right == 0) return;
-    if (left * right <= kFullBucket * kFullBucket) {
-      for (size_t i = start; i < middle; ++i) for (size_t k = middle; k < stop; ++k) compare(band, row_at(band, i), row_at(band, k));
-      return;
-    }
-    // Each row of either side meets up to 64 of the other.
-    ++band.cut_buckets;
-    for (size_t i = 0; i < left; ++i)
-      for (size_t k = 0; k < std::min(kFullBucket, right); ++k) compare(band, row_at(band, start + i), row_at(band, middle + (i * kFullBucket + k) % right));
-    for (size_t k = 0; k < right; ++k)
-      for (size_t i = 0; i < std::min(kFullBucket, left); ++i) compare(band, row_at(band, start + (k * kFullBucket + i) % left), row_at(band, middle + k));
-  }
-
-  static uint32_t row_at(const BandWork& band, size_t entry) { return static_cast<uint32_t>(band.entries[entry]); }
-
-  void compare(BandWork& band, uint32_t earlier, uint32_t later) const {
-    const bool has_enough = near_count_[later] >= kEnoughNear && (boundary_ == 0 || near_count_[earlier] >= kEnoughNear);
-    if (has_enough && sets_.look_up(earlier) == sets_.look_up(later)) return;
-    const auto a = store_[firsts_[earlier]], b = store_[firsts_[later]];
-    const auto smaller = static_cast<double>(std::min(a.size(), b.size())), larger = static_cast<double>(std::max(a.size(), b.size()));
-    if (smaller < options_.threshold * larger) return;  // the similarity is at most smaller / larger
-    ++band.compared;
-    const double similarity = jaccard(a, b);
-    if (similarity >= options_.threshold) band.edges.push_back({later, earlier, static_cast<float>(similarity)});
-  }
-
-  static bool goes_before(const NearEdge& a, const NearEdge& b) { return std::tie(a.later, a.earlier) < std::tie(b.later, b.earlier); }
-
-  // New edges into the sorted list.
-  void take_edges(std::vector<BandWork>& work) {
-    std::vector<NearEdge> found;
-    for (BandWork& band : work) found.insert(found.end(), band.edges.begin(), band.edges.end());
-    std::sort(found.begin(), found.end(), goes_before);
-    const auto same = [](const NearEdge& a, const NearEdge& b) { return a.later == b.later && a.earlier == b.earlier; };
-    found.erase(std::unique(found.begin(), found.end(), same), found.end());
-    std::vector<NearEdge> fresh;
-    std::set_difference(found.begin(), found.end(), edges_.begin(), edges_.end(), std::back_inserter(fresh), goes_before);
-    for (const NearEdge& edge : fresh) {
-      ++near_count_[edge.later];
-      if (boundary_ > 0) ++near_count_[edge.earlier];
-      sets_.join(edge.later, edge.earlier);
-    }
-    sets_.flatten();
-    const auto old = std::ssize(edges_);
-    edges_.insert(edges_.end(), fresh.begin(), fresh.end());
-    std::inplace_merge(edges_.begin(), edges_.begin() + old, edges_.end(), goes_before);
-  }
-
-  const ShingleStore& store_;
-  const NearOptions& options_;
-  size_t boundary_ = 0, first_of_second_ = 0;
+  std::vector<uint32_t> same_as_;        // by row
+  NearRows rows_;
   ThreadPool pool_;
-  NearPairs pairs_;
-  std::vector<uint32_t> firsts_;         // rows; everything below speaks of positions in it
-  std::vector<uint32_t> near_count_;
-  std::vector<NearEdge> edges_;
-  DisjointSets sets_;
+  BandSearch bands_;
+  std::vector<NearSketch> sketches_;     // by number
+  NearSearchFacts facts_;
+  uint32_t second_ = 0;                  // the first number behind the boundary
+};
+
+// Rows in their order, each with what is known of it so far: it leads, or follows an earlier row that leads. When a leader is
+// found to be near an earlier one, its followers lead again, and what they missed in the meantime is made up for in the end.
+// Then every row that follows has an earlier leader near to it and no row that leads has, which only one choice of leaders
+// fulfils: the one that goes through the rows in order and knows all near pairs.
+class LeaderSearch : PairSearch {
+ public:
+  LeaderSearch(const ShingleStore& store, const NearOptions& options) : PairSearch(store, options, 0), leaders_(rows_.size()), absent_since_(rows_.size()) {
+    for (uint32_t i = 0; i < leaders_.size(); ++i) leaders_[i] = {i, 1};
+  }
+
+  NearLeaders run() {
+    for (uint32_t group = 0; group < bands_.groups(); ++group) take(near_pairs(group, leading(), nullptr, [this](Slot& slot) { compare_with_kept(slot, false); }), group);
+    // Each pass settles at least the first row that is not settled yet; a few passes settle all.
+    for (int pass = 0; pass < kMostPasses && !missed_.empty(); ++pass) make_up();
+    NearLeaders found{std::vector<Leader>(same_as_.size()), facts_};
+    for (uint32_t row = 0; row < same_as_.size(); ++row) found.leaders[row] = {row, 1};
+    for (uint32_t i = 0; i < leaders_.size(); ++i) found.leaders[rows_.row_of(i)] = {rows_.row_of(leaders_[i].row), leaders_[i].similarity};
+    for (uint32_t row = 0; row < same_as_.size(); ++row) if (same_as_[row] != row) found.leaders[row] = found.leaders[same_as_[row]];
+    return found;
+  }
+
+ private:
+  static constexpr int kMostPasses = 20;
+  struct Missed { uint32_t row = 0, from = 0, to = 0; };   // groups [from, to)
+
+  bool leads(uint32_t i) const { return leaders_[i].row == i; }
+  std::vector<uint32_t> leading() const {
+    std::vector<uint32_t> numbers;
+    for (uint32_t i = 0; i < leaders_.size(); ++i) if (leads(i)) numbers.push_back(i);
+    return numbers;
+  }
+
+  // The same choice within the bucket: a row is compared with those before it that are not near to one another. `marked_only`:
+  // pairs without a mark were compared before.
+  void compare_with_kept(Slot& slot, bool marked_only) const {
+    std::vector<uint32_t>& kept = slot.numbers;
+    kept.clear();
+    slot.kept_sketches.clear();
+    bool is_cut = false;
+    for (size_t i = 0; i < slot.bucket.size(); ++i) {
+      const NearSketch& sketch = slot.sketches[i];
+      Edge best{slot.bucket[i], 0, 0};
+      const auto look = [&](size_t from, size_t to) {
+        for_each_candidate(rows_, std::span(slot.kept_sketches).subspan(from, to - from), sketch, [&](size_t k) {
+          if (marked_only && (slot.kept_sketches[from + k].mark | sketch.mark) == 0) return;
+          const float found = similarity(slot, kept[from + k], best.later);
+          if (found > best.similarity) best = {best.later, kept[from + k], found};
+        });
+      };
+      if (kept.size() <= kFullBucket) {
+        look(0, kept.size());
+      } else {
+        is_cut = true;
+        look(0, kFullBucket / 2);
+        look(kept.size() - kFullBucket / 2, kept.size());
+      }
+      if (best.similarity > 0) {
+        slot.edges.push_back(best);
+        continue;
+      }
+      kept.push_back(slot.bucket[i]);
+      slot.kept_sketches.push_back(sketch);
+    }
+    slot.cut_buckets += is_cut ? 1 : 0;
+  }
+
+  void take(const std::vector<Edge>& edges, uint32_t group) {
+    if (edges.empty()) return;
+    for (size_t i = 0; i < edges.size();) {
+      const uint32_t later = edges[i].later;
+      Leader best{later, 0};
+      for (; i < edges.size() && edges[i].later == later; ++i) {
+        if (leads(edges[i].earlier) && edges[i].similarity > best.similarity) best = {edges[i].earlier, edges[i].similarity};
+      }
+      if (best.row == later) {
+        miss(later, group, group + 1);   // it leads on, though its bucket left it out behind the pair
+      } else {
+        leaders_[later] = best;
+        absent_since_[later] = group + 1;
+      }
+    }
+    for (uint32_t i = 0; i < leaders_.size(); ++i) {
+      if (leads(i) || leads(leaders_[i].row)) continue;
+      leaders_[i] = {i, 1};
+      miss(i, absent_since_[i], group + 1);
+    }
+  }
+  // In a pass a row meets only what is marked, so that whatever it missed is made up for as a whole.
+  void miss(uint32_t row, uint32_t from, uint32_t to) {
+    if (is_pass_) missed_.push_back({row, 0, static_cast<uint32_t>(bands_.groups())});
+    else if (from < to) missed_.push_back({row, from, to});
+  }
+
+  void make_up() {
+    is_pass_ = true;
+    const std::vector<Missed> missed = std::exchange(missed_, {});
+    std::vector<bool> chosen(rows_.size());
+    for (uint32_t group = 0; group < bands_.groups(); ++group) {
+      bool any = false;
+      for (const Missed& one : missed) chosen[one.row] = false;
+      for (const Missed& one : missed) {
+        if (group < one.from || group >= one.to || !leads(one.row)) continue;
+        any = chosen[one.row] = true;
+      }
+      for (const Missed& one : missed) sketches_[one.row].mark = chosen[one.row] ? 1 : 0;
+      if (any) take(near_pairs(group, leading(), &chosen, [this](Slot& slot) { compare_with_kept(slot, true); }), group);
+    }
+    for (const Missed& one : missed) sketches_[one.row].mark = 0;
+  }
+
+  std::vector<Leader> leaders_;          // by number
+  std::vector<uint32_t> absent_since_;   // of those that follow: the first group without them
+  std::vector<Missed> missed_;
+  bool is_pass_ = false;
+};
+
+class ComponentSearch : PairSearch {
+ public:
+  ComponentSearch(const ShingleStore& store, const NearOptions& options) : PairSearch(store, options, 0) {
+    for (uint32_t i = 0; i < sketches_.size(); ++i) sketches_[i].mark = i;
+  }
+
+  // The mark is the parent in a forest whose roots are the first numbers of their components.
+  NearComponents run() {
+    const auto numbers = all();
+    for (size_t group = 0; group < bands_.groups(); ++group) {
+      for (const Edge& edge : near_pairs(group, numbers, nullptr, [this](Slot& slot) { join_bucket(slot); })) {
+        const uint32_t a = root_of(edge.earlier), b = root_of(edge.later);
+        sketches_[std::max(a, b)].mark = std::min(a, b);
+      }
+      for (uint32_t i = 0; i < sketches_.size(); ++i) sketches_[i].mark = root_of(i);
+    }
+    NearComponents found{same_as_, facts_};
+    for (uint32_t i = 0; i < sketches_.size(); ++i) found.first_rows[rows_.row_of(i)] = rows_.row_of(sketches_[i].mark);
+    for (uint32_t row = 0; row < same_as_.size(); ++row) found.first_rows[row] = found.first_rows[same_as_[row]];
+    return found;
+  }
+
+ private:
+  uint32_t root_of(uint32_t i) {
+    while (sketches_[i].mark != i) i = sketches_[i].mark = sketches_[sketches_[i].mark].mark;
+    return i;
+  }
+
+  // Pairs that join what is not joined yet. Here the mark is a component; components that the bucket itself joins share it.
+  void join_bucket(Slot& slot) const {
+    auto& sketches = slot.sketches;
+    for (size_t i = 1; i < sketches.size(); ++i) {
+      const auto look = [&](size_t from, size_t to) {
+        for_each_candidate(rows_, std::span(sketches).subspan(from, to - from), sketches[i], [&](size_t k) {
+          const uint32_t theirs = sketches[from + k].mark, ours = sketches[i].mark;
+          if (theirs == ours) return;
+          const float found = similarity(slot, slot.bucket[from + k], slot.bucket[i]);
+          if (found <= 0) return;
+          slot.edges.push_back({slot.bucket[i], slot.bucket[from + k], found});
+          for (size_t j = 0; j <= i; ++j) if (sketches[j].mark == ours) sketches[j].mark = theirs;
+        });
+      };
+      if (i > kFullBucket) look(0, kFullBucket / 2);
+      look(i > kFullBucket ? i - kFullBucket / 2 : 0, i);
+    }
+    slot.cut_buckets += sketches.size() > kFullBucket ? 1 : 0;
+  }
+};
+
+class MatchSearch : PairSearch {
+ public:
+  MatchSearch(const ShingleStore& store, const NearOptions& options, size_t boundary) : PairSearch(store, options, boundary) {}
+
+  NearMatches run() {
+    std::vector<Edge> edges;
+    const auto numbers = all();
+    for (size_t group = 0; second_ > 0 && group < bands_.groups(); ++group) {
+      const auto found = near_pairs(group, numbers, nullptr, [this](Slot& slot) { compare_across(slot); });
+      std::vector<Edge> fresh;
+      std::set_difference(found.begin(), found.end(), edges.begin(), edges.end(), std::back_inserter(fresh), goes_before);
+      for (const Edge& edge : fresh) {
+        ++sketches_[edge.later].mark;
+        sketches_[edge.earlier].mark = kEnough;
+      }
+      const auto middle = std::ssize(edges);
+      edges.insert(edges.end(), fresh.begin(), fresh.end());
+      std::inplace_merge(edges.begin(), edges.begin() + middle, edges.end(), goes_before);
+    }
+    NearMatches matches{std::move(same_as_), {}, facts_};
+    for (const Edge& edge : edges) matches.matches.push_back({rows_.row_of(edge.later), rows_.row_of(edge.earlier), edge.similarity});
+    return matches;
+  }
+
+ private:
+  static constexpr uint32_t kEnough = 8;
+
+  // The mark counts the matches of a row of B, and is kEnough for a row of A that has one. In a bucket with too many pairs each
+  // row meets up to kFullBucket of the other side.
+  void compare_across(Slot& slot) const {
+    const auto middle = static_cast<size_t>(std::lower_bound(slot.bucket.begin(), slot.bucket.end(), second_) - slot.bucket.begin());
+    const size_t left = middle, right = slot.bucket.size() - middle;
+    if (left == 0 || right == 0) return;
+    const bool is_full = left * right > kFullBucket * kFullBucket;
+    slot.cut_buckets += is_full ? 1 : 0;
+    for (size_t k = 0; k < right; ++k) {
+      const size_t wanted = is_full ? std::min(left, kFullBucket) : left, from = is_full ? k * kFullBucket % left : 0;
+      meet(slot, middle + k, from, std::min(from + wanted, left));
+      if (from + wanted > left) meet(slot, middle + k, 0, from + wanted - left);
+    }
+    for (size_t i = 0; is_full && i < left; ++i) {
+      const size_t wanted = std::min(right, kFullBucket), from = i * kFullBucket % right;
+      meet(slot, i, middle + from, middle + std::min(from + wanted, right));
+      if (from + wanted > right) meet(slot, i, middle, middle + from + wanted - right);
+    }
+  }
+  void meet(Slot& slot, size_t one, size_t from, size_t to) const {
+    for_each_candidate(rows_, std::span(slot.sketches).subspan(from, to - from), slot.sketches[one], [&](size_t k) {
+      const size_t earlier = std::min(one, from + k), later = std::max(one, from + k);
+      if (slot.sketches[earlier].mark >= kEnough && slot.sketches[later].mark >= kEnough) return;
+      const float found = similarity(slot, slot.bucket[earlier], slot.bucket[later]);
+      if (found > 0) slot.edges.push_back({slot.bucket[later], slot.bucket[earlier], found});
+    });
+  }
 };
 
 }  // namespace
 
-NearOptions near_options_for(uint64_t median_words) {
-  NearOptions options;
-  if (median_words < 50) return options;
-  options.shingling.size = 5;
-  options.threshold = 0.7;
-  return options;
-}
-
-Status check_near_options(const NearOptions& options) {
-  const auto refuse = [](std::string message, std::string hint) { return Error(ErrorCode::kUsage, std::move(message), std::move(hint)); };
-  if (!(options.threshold > 0 && options.threshold <= 1)) return refuse(fmt::format("threshold {} is not between 0 and 1", options.threshold), "give a similarity such as 0.7");
-  if (!(options.recall > 0 && options.recall < 1)) return refuse(fmt::format("recall {} is not between 0 and 1", options.recall), "give a probability such as 0.97");
-  if (options.shingling.size < 1) return refuse(fmt::format("shingles of {} are too short", options.shingling.size), "give 1 or more");
-  return {};
-}
-
-NearPairs find_near(const ShingleStore& store, const NearOptions& options, size_t boundary) { return NearSearch(store, options, boundary).run(); }
-
-std::vector<Leader> find_leaders(const NearPairs& pairs) {
-  std::vector<Leader> leaders(pairs.rows);
-  size_t edge = 0;
-  for (uint32_t row = 0; row < pairs.rows; ++row) {
-    leaders[row] = {row, 1};
-    if (pairs.same_as[row] != row) {
-      leaders[row] = leaders[pairs.same_as[row]];
-      continue;
-    }
-    float best = -1;
-    for (; edge < pairs.edges.size() && pairs.edges[edge].later == row; ++edge) {
-      const NearEdge& near = pairs.edges[edge];
-      if (leaders[near.earlier].row != near.earlier || near.similarity <= best) continue;
-      best = near.similarity;
-      leaders[row] = {near.earlier, near.similarity};
-    }
-  }
-  return leaders;
-}
-
-std::vector<uint32_t> find_components(const NearPairs& pairs) {
-  DisjointSets sets(pairs.rows);
-  for (uint32_t row = 0; row < pairs.rows; ++row) sets.join(row, pairs.same_as[row]);
-  for (const NearEdge& edge : pairs.edges) sets.join(edge.later, edge.earlier);
-  std::vector<uint32_t> components(pairs.rows);
-  for (uint32_t row = 0; row < pairs.rows; ++row) components[row] = sets.find(row);
-  return components;
-}
+NearLeaders find_near_leaders(const ShingleStore& store, const NearOptions& options) { return LeaderSearch(store, options).run(); }
+NearComponents find_near_components(const ShingleStore& store, const NearOptions& options) { return ComponentSearch(store, options).run(); }
+NearMatches find_near_matches(const ShingleStore& store, const NearOptions& options, size_t boundary) { return MatchSearch(store, options, boundary).run(); }
 
 }  // namespace llmops

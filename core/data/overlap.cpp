@@ -56,14 +56,14 @@ void match_hashes(const std::vector<Hash128>& hashes, size_t rows_a, MethodMatch
   }
 }
 
-void match_near(const NearPairs& pairs, size_t rows_a, MethodMatches& matches, std::vector<bool>& clean_a) {
-  // Edges and equal bags are told of the first row of each bag; the others share them. Equal bags across the sets are edges.
-  std::vector<std::vector<NearEdge>> near(pairs.rows - rows_a);
-  for (const NearEdge& edge : pairs.edges) near[edge.later - rows_a].push_back(edge);
-  for (uint32_t row = static_cast<uint32_t>(rows_a); row < pairs.rows; ++row) {
-    for (const NearEdge& edge : near[pairs.same_as[row] - rows_a]) matches.add(edge.earlier, row - static_cast<uint32_t>(rows_a), edge.similarity, clean_a);
+void match_near(const NearMatches& near, size_t rows_a, MethodMatches& matches, std::vector<bool>& clean_a) {
+  // Matches are told of the first of equal rows; the others share them.
+  std::vector<std::vector<NearMatch>> of_row(near.same_as.size() - rows_a);
+  for (const NearMatch& match : near.matches) of_row[match.b - rows_a].push_back(match);
+  for (size_t row = rows_a; row < near.same_as.size(); ++row) {
+    for (const NearMatch& match : of_row[near.same_as[row] - rows_a]) matches.add(match.a, static_cast<uint32_t>(row - rows_a), match.similarity, clean_a);
   }
-  for (uint32_t row = 0; row < rows_a; ++row) if (!clean_a[pairs.same_as[row]]) clean_a[row] = false;
+  for (uint32_t row = 0; row < rows_a; ++row) if (!clean_a[near.same_as[row]]) clean_a[row] = false;
 }
 
 struct RunPart {
@@ -145,14 +145,13 @@ Result<OverlapReport> find_overlap(const DataFile& a, const DataFile& b, const O
   wanted.threads = options.threads;
   wanted.with_text = asks_for(options, OverlapMethod::kExact);
   wanted.with_normal = asks_for(options, OverlapMethod::kNormalised);
-  wanted.with_bags = asks_for(options, OverlapMethod::kNear);
   if (asks_for(options, OverlapMethod::kNgram)) LLMOPS_CHECK(check_ngram_options(options.ngram));
-  if (wanted.with_bags) {
+  if (asks_for(options, OverlapMethod::kNear)) {
     if (options.near) report.near = options.near;
     else { LLMOPS_ASSIGN(report.near, choose_near_options(b, options.columns_b, options.id_column)); }
     report.near->threads = options.threads;
     LLMOPS_CHECK(check_near_options(*report.near));
-    wanted.shingling = report.near->shingling;
+    wanted.near = report.near;
   }
   RowIndex index{{}, {}, {}, {}, ShingleStore(options.memory_bytes, options.temporary_directory)};
   wanted.columns = options.columns_a;
@@ -175,13 +174,10 @@ Result<OverlapReport> find_overlap(const DataFile& a, const DataFile& b, const O
       LLMOPS_CHECK(match_runs(a, table, options, matches, report.clean_a));
     }
     if (method == OverlapMethod::kNear && report.rows_a > 0) {
-      LLMOPS_CHECK(index.bags.seal());
-      const NearPairs pairs = find_near(index.bags, *report.near, report.rows_a);
-      report.banding = pairs.banding;
-      report.recall_at_threshold = pairs.recall_at_threshold;
-      report.compared = pairs.compared;
-      report.cut_buckets = pairs.cut_buckets;
-      match_near(pairs, report.rows_a, matches, report.clean_a);
+      LLMOPS_CHECK(index.near_rows.seal());
+      const NearMatches near = find_near_matches(index.near_rows, *report.near, report.rows_a);
+      report.search = near.facts;
+      match_near(near, report.rows_a, matches, report.clean_a);
     }
     matches.list(index.lines, lines_b, report);
   }

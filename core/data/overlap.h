@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/data/near.h"
 #include "core/data/row_index.h"
 
 namespace llmops {
@@ -22,8 +23,8 @@ Result<OverlapMethod> parse_overlap_method(std::string_view name);
 // A row of at least `long_words` words hits when one run of that many stands in the other set's row: GPT-3's rule
 // (Brown et al. 2020, arXiv:2005.14165, appendix C, 13 words). A shorter one of at least `short_words` hits when at
 // least `short_share` of its runs of `short_words` stand in one row: PaLM's rule (Chowdhery et al. 2022, arXiv:2204.02311, section
-// 8: 70 % of 8-grams), with shorter runs, as prompts have 5 to 15 words. Still shorter rows are not judged by runs.
-struct NgramOptions { int long_words = 13, short_words = 5; double short_share = 0.7; };
+// 8: 70 % of 8-grams). Still shorter rows are not judged by runs: five words in common are a figure of speech.
+struct NgramOptions { int long_words = 13, short_words = 8; double short_share = 0.7; };
 
 struct OverlapOptions {
   std::vector<OverlapMethod> methods{OverlapMethod::kExact, OverlapMethod::kNormalised, OverlapMethod::kNgram, OverlapMethod::kNear};
@@ -40,7 +41,7 @@ struct OverlapHit {
   uint32_t row_b = 0, line_b = 0;                 // rows from 1
   uint32_t row_a = 0, line_a = 0;                 // the best match; ties go to the earliest row
   OverlapMethod method = OverlapMethod::kExact;
-  float score = 1;                                // share of runs in common, or Jaccard similarity
+  float score = 1;                                // share of runs in common, or similarity as NearMeasure says
 };
 
 struct OverlapReport {
@@ -51,9 +52,7 @@ struct OverlapReport {
   std::vector<bool> clean_a, clean_b;             // rows from 0 that are not hit: write_rows(a, clean_a, out) decontaminates
   int64_t too_short_for_runs = 0;                 // rows of B
   std::optional<NearOptions> near;
-  Banding banding;
-  double recall_at_threshold = 1;
-  uint64_t compared = 0, cut_buckets = 0;
+  NearSearchFacts search;
 };
 
 // A: what may have leaked (training rows, few-shot examples); streamed. B: the evaluation set; 24 bytes of memory per word

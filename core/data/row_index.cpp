@@ -32,7 +32,7 @@ void append_messages(const Field& field, std::string& text) {
 struct IndexPart {
   std::vector<uint32_t> lines;
   std::vector<Hash128> content, text, normal;
-  std::vector<std::vector<uint32_t>> bags;
+  std::vector<std::vector<uint32_t>> near_rows;
   std::optional<Error> failed;
 };
 
@@ -47,7 +47,7 @@ Error no_column_error(const RecordSource& source, const RecordSpan& record, cons
 // Row by row, until one is broken.
 class BatchIndex {
  public:
-  BatchIndex(const RecordSource& source, const RowIndexOptions& options, const RowText& text) : source_(source), options_(options), text_(text), shingler_(options.shingling) {}
+  BatchIndex(const RecordSource& source, const RowIndexOptions& options, const RowText& text) : source_(source), options_(options), text_(text), encoder_(options.near.value_or(NearOptions())) {}
 
   IndexPart index(const RecordBatch& batch) {
     Row row;
@@ -65,24 +65,24 @@ class BatchIndex {
   bool add(const RecordSpan& record, const Row& row) {
     part_.lines.push_back(static_cast<uint32_t>(record.line));
     if (options_.with_content) part_.content.push_back(hash_content(row, options_.id_column, scratch_));
-    if (!options_.with_text && !options_.with_normal && !options_.with_bags) return true;
+    if (!options_.with_text && !options_.with_normal && !options_.near) return true;
     const std::optional<std::string> text = text_.of(row);
     if (!text && !text_.columns().empty()) {
       part_.failed = no_column_error(source_, record, row, text_.columns());
       return false;
     }
     if (options_.with_text) part_.text.push_back(!text || text->empty() ? Hash128() : hash128(*text));
-    if (!options_.with_normal && !options_.with_bags) return true;
+    if (!options_.with_normal && !options_.near) return true;
     const std::string normal = text ? normal_form(*text) : std::string();
     if (options_.with_normal) part_.normal.push_back(normal.empty() ? Hash128() : hash128(normal));
-    if (options_.with_bags) shingler_.shingle(normal, part_.bags.emplace_back());
+    if (options_.near) encoder_.encode(normal, part_.near_rows.emplace_back());
     return true;
   }
 
   const RecordSource& source_;
   const RowIndexOptions& options_;
   const RowText& text_;
-  Shingler shingler_;
+  NearEncoder encoder_;
   IndexPart part_;
   std::string scratch_;
 };
@@ -147,7 +147,7 @@ Status index_rows(const DataFile& file, const RowIndexOptions& options, RowIndex
     append(index.content, part.content);
     append(index.text, part.text);
     append(index.normal, part.normal);
-    for (const auto& bag : part.bags) LLMOPS_CHECK(index.bags.add(bag));
+    for (const auto& row : part.near_rows) LLMOPS_CHECK(index.near_rows.add(row));
     return {};
   });
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/data/hash128.h"
-#include "core/data/near.h"
+#include "core/data/near_rows.h"
 #include "core/data/records.h"
 #include "core/data/shingle_store.h"
 
@@ -39,9 +39,9 @@ class RowText {
 struct RowIndexOptions {
   std::vector<std::string> columns;             // see RowText
   std::string id_column = "id";
-  bool with_content = false, with_text = false, with_normal = false, with_bags = false;
-  Shingling shingling;
-  size_t memory_bytes = size_t{1} << 30;        // of bags, past which they go to a file
+  bool with_content = false, with_text = false, with_normal = false;
+  std::optional<NearOptions> near;              // rows are encoded for near.h
+  size_t memory_bytes = size_t{1} << 30;        // of encoded rows, past which they go to a file
   fs::path temporary_directory;                 // empty: they stay in memory
   size_t threads = 2;
 };
@@ -50,12 +50,12 @@ struct RowIndex {
   std::vector<uint32_t> lines;                  // by row from 0
   std::vector<Hash128> content;                 // all fields but the id
   std::vector<Hash128> text, normal;            // of the compared text; {0, 0}: it is empty
-  ShingleStore bags;
+  ShingleStore near_rows;
   size_t rows() const { return lines.size(); }
 };
 
 // Appends the rows of a file. Errors: the source's; kData for the first broken row, and for a row that has none of the named columns
-// (with did you mean). Memory: 4 bytes a row, 16 for each kind of hash, and the bags.
+// (with did you mean). Memory: 4 bytes a row, 16 for each kind of hash, and the encoded rows.
 Status index_rows(const DataFile& file, const RowIndexOptions& options, RowIndex& index);
 // The hash of all fields but the id, in any order.
 Hash128 hash_content(const Row& row, std::string_view id_column, std::string& scratch);

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "core/data/batches.h"
+#include "core/data/near.h"
 
 namespace llmops {
 namespace {
@@ -137,15 +138,14 @@ Result<std::vector<uint32_t>> near_components(const DataFile& file, const SplitO
   RowIndexOptions wanted;
   wanted.columns = options.columns;
   wanted.id_column = options.id_column;
-  wanted.with_bags = true;
-  wanted.shingling = options.near_clusters->shingling;
+  wanted.near = options.near_clusters;
   wanted.threads = options.threads;
   RowIndex index{{}, {}, {}, {}, ShingleStore(options.memory_bytes, options.temporary_directory)};
   LLMOPS_CHECK(index_rows(file, wanted, index));
-  LLMOPS_CHECK(index.bags.seal());
-  const NearPairs pairs = find_near(index.bags, *options.near_clusters);
-  report.recall_at_threshold = pairs.recall_at_threshold;
-  return find_components(pairs);
+  LLMOPS_CHECK(index.near_rows.seal());
+  NearComponents found = find_near_components(index.near_rows, *options.near_clusters);
+  report.recall_at_threshold = found.facts.recall_at_threshold;
+  return std::move(found.first_rows);
 }
 
 Status check_part_name(const std::string& name, const std::set<std::string>& seen) {

@@ -125,8 +125,8 @@ void time_near(const llmops::fs::path& file) {
   const auto report = must(llmops::find_duplicates({file, file.filename().string(), {}}, options));
   print_line("near duplicates", from, static_cast<int64_t>(report.rows), llmops::fs::file_size(file));
   std::printf("  dropped %zu of %zu rows; %d bands of %d; recall at the threshold %.3f; compared %llu; cut buckets %llu\n", report.dropped, report.rows,
-              report.banding.bands, report.banding.rows, report.recall_at_threshold, static_cast<unsigned long long>(report.compared),
-              static_cast<unsigned long long>(report.cut_buckets));
+              report.search.banding.bands, report.search.banding.rows, report.search.recall_at_threshold, static_cast<unsigned long long>(report.search.compared),
+              static_cast<unsigned long long>(report.search.cut_buckets));
 }
 
 }  // namespace

@@ -28,6 +28,19 @@ std::vector<std::string> normalized(const std::vector<std::string>& lines, const
   return out;
 }
 
+// What a blessed file says: a command whose output differs in times, dates and the like alone keeps the lines that it had, and so
+// do the unchanged lines at both ends of any other.
+std::vector<std::string> blessed_output(const std::vector<std::string>& old_lines, const std::vector<std::string>& new_lines, const fs::path& folder) {
+  const auto before = normalized(old_lines, folder), now = normalized(new_lines, folder);
+  const auto shorter = static_cast<std::ptrdiff_t>(std::min(before.size(), now.size()));
+  const auto head = std::mismatch(before.begin(), before.begin() + shorter, now.begin()).first - before.begin();
+  const auto tail = std::mismatch(before.rbegin(), before.rbegin() + (shorter - head), now.rbegin()).first - before.rbegin();
+  std::vector<std::string> kept(old_lines.begin(), old_lines.begin() + head);
+  kept.insert(kept.end(), new_lines.begin() + head, new_lines.end() - tail);
+  kept.insert(kept.end(), old_lines.end() - tail, old_lines.end());
+  return kept;
+}
+
 // Runs the steps; gives the file's lines as they would be when blessed.
 std::vector<std::string> run_and_compare(const Transcript& transcript, const std::vector<fs::path>& start_from) {
   const TempDir folder, home;
@@ -35,14 +48,15 @@ std::vector<std::string> run_and_compare(const Transcript& transcript, const std
   std::vector<std::string> blessed = transcript.preamble;
   for (const TranscriptStep& step : transcript.steps) {
     const auto output = run_transcript_command(step.command, folder.path(), home.path());
-    blessed.push_back("$ " + step.command);
-    for (const std::string& line : output) {
-      std::string kept = line;
+    std::vector<std::string> shown = output;
+    for (std::string& line : shown) {
       for (const TempDir* own : {&folder, &home}) {
-        for (size_t at = kept.find(own->path().string()); at != std::string::npos; at = kept.find(own->path().string())) kept.replace(at, own->path().string().size(), "<dir>");
+        for (size_t at = line.find(own->path().string()); at != std::string::npos; at = line.find(own->path().string())) line.replace(at, own->path().string().size(), "<dir>");
       }
-      blessed.push_back(kept);
     }
+    const auto kept = blessed_output(step.output, shown, folder.path());
+    blessed.push_back("$ " + step.command);
+    blessed.insert(blessed.end(), kept.begin(), kept.end());
     if (!blessing()) {
       INFO("$ " << step.command);
       CHECK(normalized(output, folder.path()) == normalized(step.output, folder.path()));
@@ -85,8 +99,9 @@ void check_markdown(const fs::path& file, const std::vector<fs::path>& start_fro
       // The demonstration sets itself up first; what it then runs is this script.
       if (command == "script/demo") command = "bash " + (kRoot / "script/tour.sh").string();
       const auto output = run_transcript_command(command, folder.path(), home.path());
+      const auto kept = blessed_output(step.output, output, folder.path());
       blessed.push_back("$ " + step.command);
-      blessed.insert(blessed.end(), output.begin(), output.end());
+      blessed.insert(blessed.end(), kept.begin(), kept.end());
       if (!blessing()) {
         INFO(file.string() << ": $ " << step.command);
         CHECK(normalized(output, folder.path()) == normalized(step.output, folder.path()));

@@ -58,7 +58,7 @@ TEST_CASE("near duplicates are judged by a kept row", "[data][dedupe]") {
   CHECK(groups_in("a.jsonl",
                   "{\"prompt\":\"how do i locate my new card\"}\n{\"prompt\":\"how do i find my new card\"}\n{\"prompt\":\"what is the weather like today\"}\n"
                   "{\"prompt\":\"card my new locate i do how\"}\n{\"prompt\":\"what is the weather like in paris today\"}\n",
-                  options) == "1<2 4; 3<5");
+                  options) == "1<2; 3<5");
 }
 
 TEST_CASE("kept rows are written byte for byte", "[data][dedupe]") {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <map>
 #include <random>
 #include <set>
 
+#include "core/data/word_edits.h"
 #include "tests/support/test_data.h"
 
 namespace llmops {
@@ -37,87 +37,168 @@ ShingleStore store_of(const Bags& bags, size_t memory_bytes = size_t{1} << 30, c
   return store;
 }
 
-std::map<std::pair<uint32_t, uint32_t>, float> edges_of(const NearPairs& pairs) {
-  std::map<std::pair<uint32_t, uint32_t>, float> edges;
-  for (const NearEdge& edge : pairs.edges) edges[{edge.earlier, edge.later}] = edge.similarity;
-  return edges;
-}
-
 NearOptions surely(double threshold) {
   NearOptions options;
+  options.measure = NearMeasure::kJaccard;
   options.threshold = threshold;
   options.recall = 0.999999;
   return options;
 }
 
-}  // namespace
+NearOptions by_jaccard() {
+  NearOptions options;
+  options.measure = NearMeasure::kJaccard;
+  options.threshold = 0.55;
+  return options;
+}
 
-TEST_CASE("near pairs are the pairs that comparing all finds", "[data][near]") {
-  for (const uint64_t seed : {1u, 2u, 3u}) {
-    const Bags bags = random_bags(400, seed);
-    const NearPairs pairs = find_near(store_of(bags), surely(0.5));
-    const auto edges = edges_of(pairs);
-    for (uint32_t later = 0; later < bags.size(); ++later) {
-      const auto first = std::find(bags.begin(), bags.end(), bags[later]) - bags.begin();
-      CHECK(pairs.same_as[later] == (bags[later].empty() ? later : static_cast<uint32_t>(first)));
-      for (uint32_t earlier = 0; earlier < later; ++earlier) {
-        if (pairs.same_as[later] != later || pairs.same_as[earlier] != earlier) continue;
-        const double similarity = jaccard(bags[earlier], bags[later]);
-        const auto found = edges.find({earlier, later});
-        INFO(earlier << " " << later << " " << similarity);
-        CHECK((found != edges.end()) == (similarity >= 0.5));
-        if (found != edges.end()) CHECK(found->second == Approx(similarity));
-      }
+// Word edit distance by the full table.
+size_t slow_edits(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
+  std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) table[i][j] = i + j;
+      else table[i][j] = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0u : 1u)});
     }
   }
+  return table[a.size()][b.size()];
+}
+
+}  // namespace
+
+TEST_CASE("leaders are those of going through the rows in order and comparing all pairs", "[data][near]") {
+  for (const uint64_t seed : {1u, 2u, 3u, 4u}) {
+    const Bags bags = random_bags(500, seed);
+    const NearLeaders found = find_near_leaders(store_of(bags), surely(0.5));
+    std::vector<uint32_t> kept;
+    for (uint32_t row = 0; row < bags.size(); ++row) {
+      INFO("seed " << seed << " row " << row);
+      const bool follows = std::any_of(kept.begin(), kept.end(), [&](uint32_t other) { return jaccard(bags[other], bags[row]) >= 0.5; });
+      CHECK((found.leaders[row].row != row) == follows);
+      if (follows) CHECK(found.leaders[row].similarity == Approx(jaccard(bags[found.leaders[row].row], bags[row])));
+      if (follows) CHECK(std::find(kept.begin(), kept.end(), found.leaders[row].row) != kept.end());
+      else kept.push_back(row);
+    }
+  }
+}
+
+TEST_CASE("components are those of all near pairs", "[data][near]") {
+  for (const uint64_t seed : {5u, 6u}) {
+    const Bags bags = random_bags(400, seed);
+    const auto found = find_near_components(store_of(bags), surely(0.5)).first_rows;
+    std::vector<uint32_t> slow(bags.size());
+    for (uint32_t row = 0; row < bags.size(); ++row) {
+      slow[row] = row;
+      for (uint32_t other = 0; other < row; ++other) {
+        if (jaccard(bags[other], bags[row]) < 0.5) continue;
+        const uint32_t low = std::min(slow[other], slow[row]), high = std::max(slow[other], slow[row]);
+        std::replace(slow.begin(), slow.begin() + row + 1, high, low);
+      }
+    }
+    CHECK(found == slow);
+  }
+}
+
+TEST_CASE("matches across two sets tell every row that has one", "[data][near]") {
+  const Bags bags = random_bags(400, 7);
+  const NearMatches found = find_near_matches(store_of(bags), surely(0.5), 150);
+  std::set<uint32_t> told_a, told_b;
+  for (const NearMatch& match : found.matches) {
+    CHECK(match.a < 150);
+    CHECK(match.b >= 150);
+    CHECK(match.similarity == Approx(jaccard(bags[match.a], bags[match.b])));
+    told_a.insert(match.a);
+    told_b.insert(match.b);
+  }
+  for (uint32_t b = 150; b < bags.size(); ++b) {
+    size_t near = 0;
+    for (uint32_t a = 0; a < 150; ++a) {
+      if (jaccard(bags[a], bags[b]) < 0.5) continue;
+      ++near;
+      CHECK(told_a.contains(found.same_as[a]));
+    }
+    CHECK(told_b.contains(found.same_as[b]) == (near > 0));
+  }
+  CHECK(find_near_matches(store_of(bags), surely(0.5), 400).matches.empty());
 }
 
 TEST_CASE("pairs at the threshold are found about as often as promised", "[data][near]") {
-  std::mt19937_64 random(77);
+  // 15 of 30 shingles in common: similarity 0.5 exactly.
+  std::mt19937_64 random(4);
   Bags bags;
-  constexpr int kPairs = 3000;
-  for (int i = 0; i < kPairs; ++i) {  // 6 of 12 in common
-    std::set<uint32_t> a, b;
-    while (a.size() < 9) a.insert(static_cast<uint32_t>(random()));
-    for (const uint32_t x : a) if (b.size() < 6) b.insert(x);
-    while (b.size() < 9) b.insert(static_cast<uint32_t>(random()));
+  for (int pair = 0; pair < 3000; ++pair) {
+    std::set<uint32_t> shared, a, b;
+    while (shared.size() < 15) shared.insert(static_cast<uint32_t>(random()));
+    a = b = shared;
+    while (a.size() < 22) a.insert(static_cast<uint32_t>(random()));
+    while (b.size() < 23) b.insert(static_cast<uint32_t>(random()));
     bags.emplace_back(a.begin(), a.end());
     bags.emplace_back(b.begin(), b.end());
   }
-  NearOptions options;
+  NearOptions options = by_jaccard();
   options.threshold = 0.5;
   options.recall = 0.8;
-  const NearPairs pairs = find_near(store_of(bags), options);
-  CHECK(pairs.recall_at_threshold >= 0.8);
-  CHECK(static_cast<double>(pairs.edges.size()) / kPairs == Approx(pairs.recall_at_threshold).margin(0.03));
+  const NearLeaders found = find_near_leaders(store_of(bags), options);
+  CHECK(found.facts.recall_at_threshold >= 0.8);
+  double dropped = 0;
+  for (uint32_t row = 0; row < bags.size(); ++row) dropped += found.leaders[row].row != row;
+  CHECK(dropped / 3000 == Approx(found.facts.recall_at_threshold).margin(0.03));
 }
 
-TEST_CASE("near rows across two sets are found between them only", "[data][near]") {
-  const Bags bags = random_bags(300, 4);
-  const NearPairs pairs = find_near(store_of(bags), surely(0.5), 120);
-  const auto edges = edges_of(pairs);
-  for (uint32_t b = 120; b < bags.size(); ++b) {
-    for (uint32_t a = 0; a < 120; ++a) {
-      if (pairs.same_as[a] != a || pairs.same_as[b] != b) continue;
-      CHECK(edges.contains({a, b}) == (jaccard(bags[a], bags[b]) >= 0.5));
-    }
-  }
-  for (const auto& [pair, similarity] : edges) CHECK((pair.first < 120 && pair.second >= 120));
-}
-
-TEST_CASE("near pairs do not depend on threads or on where the bags lie", "[data][near]") {
+TEST_CASE("near rows do not depend on threads or on where the bags lie", "[data][near]") {
   const Bags bags = random_bags(20'000, 5);
-  NearOptions options;
+  const auto leaders_of = [](const ShingleStore& store, const NearOptions& options) {
+    std::vector<uint32_t> rows;
+    for (const Leader& leader : find_near_leaders(store, options).leaders) rows.push_back(leader.row);
+    return rows;
+  };
+  NearOptions options = by_jaccard();
   options.threads = 1;
-  const auto one = edges_of(find_near(store_of(bags), options));
+  const auto one = leaders_of(store_of(bags), options);
   options.threads = 3;
-  CHECK(edges_of(find_near(store_of(bags), options)) == one);
+  CHECK(leaders_of(store_of(bags), options) == one);
   test::TempDir directory;
   const ShingleStore spilled = store_of(bags, 1, directory.path());
-  CHECK(edges_of(find_near(spilled, options)) == one);
+  CHECK(leaders_of(spilled, options) == one);
   options.seed = 2;
-  const auto other = edges_of(find_near(spilled, options));
-  CHECK(static_cast<double>(other.size()) == Approx(static_cast<double>(one.size())).epsilon(0.03));
+  const auto other = leaders_of(spilled, options);
+  size_t differs = 0;
+  for (size_t row = 0; row < one.size(); ++row) differs += (one[row] == row) != (other[row] == row);
+  CHECK(differs < one.size() / 50);
+}
+
+TEST_CASE("a sketch never calls a near pair far", "[data][near]") {
+  std::mt19937_64 random(23);
+  for (const NearMeasure measure : {NearMeasure::kJaccard, NearMeasure::kWordEdits}) {
+    NearOptions options;
+    options.measure = measure;
+    NearEncoder encoder(options);
+    ShingleStore store;
+    std::vector<uint32_t> row, all;
+    std::vector<std::string> texts;
+    for (uint32_t i = 0; i < 600; ++i) {
+      std::string text;
+      if (i % 2 == 1) text = texts[random() % texts.size()] + " " + std::to_string(random() % 30);
+      else for (size_t left = 1 + random() % 40; left > 0; --left) text += (text.empty() ? "" : " ") + std::to_string(random() % 30);
+      texts.push_back(text);
+      encoder.encode(text, row);
+      REQUIRE(store.add(row));
+      all.push_back(i);
+    }
+    REQUIRE(store.seal());
+    const NearRows rows(store, options, all);
+    size_t near = 0, passed = 0;
+    for (uint32_t a = 0; a < 600; ++a) {
+      for (uint32_t b = 0; b < a; ++b) {
+        const bool is_near = rows.similarity(a, b) > 0, may_be = rows.may_be_near(rows.sketch(a), rows.sketch(b));
+        near += is_near ? 1 : 0;
+        passed += may_be ? 1 : 0;
+        if (is_near) CHECK(may_be);
+      }
+    }
+    CHECK(near > 0);
+    CHECK(passed < 600 * 599 / 4);
+  }
 }
 
 TEST_CASE("bags that do not fit in memory go to a file that leaves nothing behind", "[data][near]") {
@@ -139,35 +220,14 @@ TEST_CASE("bags that do not fit in memory go to a file that leaves nothing behin
 }
 
 TEST_CASE("a row is dropped only when a kept row is near to it", "[data][near]") {
-  // 0 - 1 - 2 is a chain: 1 is near to 0 and 2 is near to 1 but not to 0.
-  NearPairs pairs;
-  pairs.rows = 5;
-  pairs.same_as = {0, 1, 2, 1, 4};
-  pairs.edges = {{1, 0, 0.6f}, {2, 1, 0.9f}, {4, 0, 0.6f}, {4, 2, 0.7f}};
-  const auto leaders = find_leaders(pairs);
-  CHECK(leaders[0].row == 0);
-  CHECK(leaders[1].row == 0);
-  CHECK(leaders[2].row == 2);
-  CHECK(leaders[3].row == 0);
-  CHECK(leaders[3].similarity == 0.6f);
-  CHECK(leaders[4].row == 2);
-  CHECK(find_components(pairs) == std::vector<uint32_t>{0, 0, 0, 0, 0});
-}
-
-TEST_CASE("leaders and components agree with their definitions on random bags", "[data][near]") {
-  const Bags bags = random_bags(500, 9);
-  const NearPairs pairs = find_near(store_of(bags), surely(0.5));
-  const auto leaders = find_leaders(pairs);
-  const auto components = find_components(pairs);
-  for (uint32_t row = 0; row < bags.size(); ++row) {
-    double best = -1;
-    for (uint32_t kept = 0; kept < row; ++kept) {
-      if (leaders[kept].row == kept) best = std::max(best, jaccard(bags[kept], bags[row]));
-      if (jaccard(bags[kept], bags[row]) >= 0.5) CHECK(components[kept] == components[row]);
-    }
-    CHECK((leaders[row].row == row) == (best < 0.5));
-    if (leaders[row].row != row && pairs.same_as[row] == row) CHECK(leaders[row].similarity == Approx(best));
-  }
+  // A chain: 1 is near to 0, and 2 is near to 1 but not to 0. Row 3 repeats row 1, and row 4 is empty.
+  const Bags bags{{1, 2, 3, 4}, {2, 3, 4, 5}, {3, 4, 5, 6}, {2, 3, 4, 5}, {}};
+  const auto leaders = find_near_leaders(store_of(bags), surely(0.6)).leaders;
+  std::vector<uint32_t> rows;
+  for (const Leader& leader : leaders) rows.push_back(leader.row);
+  CHECK(rows == std::vector<uint32_t>{0, 0, 2, 0, 4});
+  CHECK(leaders[3].similarity == Approx(0.6));
+  CHECK(find_near_components(store_of(bags), surely(0.6)).first_rows == std::vector<uint32_t>{0, 0, 0, 0, 4});
 }
 
 TEST_CASE("a crowd of rows that are all near is joined without comparing all pairs", "[data][near]") {
@@ -178,11 +238,67 @@ TEST_CASE("a crowd of rows that are all near is joined without comparing all pai
     for (uint32_t x = 0; x < 20; ++x) bag.insert(random() % 10 == 0 ? static_cast<uint32_t>(random()) : x * 1'000'003u);
     bags.emplace_back(bag.begin(), bag.end());
   }
-  const NearPairs pairs = find_near(store_of(bags), NearOptions());
-  CHECK(pairs.cut_buckets > 0);
-  CHECK(pairs.compared < 40'000'000);
-  const auto components = find_components(pairs);
-  CHECK(std::count(components.begin(), components.end(), 0u) > 19'500);
+  const NearComponents joined = find_near_components(store_of(bags), by_jaccard());
+  CHECK(joined.facts.cut_buckets > 0);
+  CHECK(joined.facts.compared < 10'000'000);
+  CHECK(std::count(joined.first_rows.begin(), joined.first_rows.end(), 0u) > 19'500);
+  const NearLeaders led = find_near_leaders(store_of(bags), by_jaccard());
+  CHECK(led.facts.compared < 10'000'000);
+}
+
+TEST_CASE("word edits are those of the full table", "[data][near]") {
+  std::mt19937_64 random(21);
+  for (int round = 0; round < 4000; ++round) {
+    std::vector<uint32_t> a, b;
+    for (size_t left = random() % 12; left > 0; --left) a.push_back(static_cast<uint32_t>(random() % 4));
+    for (size_t left = random() % 12; left > 0; --left) b.push_back(static_cast<uint32_t>(random() % 4));
+    const size_t exact = slow_edits(a, b);
+    for (const size_t limit : {0u, 1u, 2u, 3u, 5u, 12u}) CHECK(word_edits(a, b, limit) == std::min(exact, limit + 1));
+  }
+  std::vector<uint32_t> long_one(5000), other(5000);
+  for (size_t i = 0; i < 5000; ++i) long_one[i] = other[i] = static_cast<uint32_t>(random());
+  for (size_t i = 0; i < 512; ++i) other[i * 9] ^= 1;
+  CHECK(word_edits(long_one, other, 512) == 512);
+  CHECK(word_edits(long_one, other, 511) == 512);
+}
+
+TEST_CASE("near texts are those of which at most two words in five were edited", "[data][near]") {
+  std::mt19937_64 random(22);
+  std::vector<std::vector<uint32_t>> texts;
+  ShingleStore store;
+  NearOptions options;
+  options.recall = 0.999999;
+  NearEncoder encoder(options);
+  std::vector<uint32_t> row;
+  for (int i = 0; i < 500; ++i) {
+    std::vector<uint32_t> text;
+    if (i % 2 == 1) {
+      text = texts[random() % texts.size()];
+      for (size_t left = random() % 4; left > 0 && !text.empty(); --left) text[random() % text.size()] = static_cast<uint32_t>(random() % 50);
+      if (random() % 4 == 0) std::reverse(text.begin(), text.end());
+    } else {
+      for (size_t left = random() % 12; left > 0; --left) text.push_back(static_cast<uint32_t>(random() % 50));
+    }
+    std::string shown;
+    for (const uint32_t word : text) shown += (shown.empty() ? "" : " ") + std::to_string(word);
+    encoder.encode(shown, row);
+    REQUIRE(store.add(row));
+    texts.push_back(std::move(text));
+  }
+  REQUIRE(store.seal());
+  const auto leaders = find_near_leaders(store, options).leaders;
+  std::vector<uint32_t> kept;
+  for (uint32_t number = 0; number < texts.size(); ++number) {
+    const auto similarity_to = [&](uint32_t other) {
+      const auto longer = static_cast<double>(std::max(texts[other].size(), texts[number].size()));
+      return 1 - static_cast<double>(slow_edits(texts[other], texts[number])) / longer;
+    };
+    const bool follows = !texts[number].empty() && std::any_of(kept.begin(), kept.end(), [&](uint32_t other) { return similarity_to(other) >= 0.6 - 1e-9; });
+    CHECK((leaders[number].row != number) == follows);
+    if (follows) CHECK(leaders[number].similarity == Approx(similarity_to(leaders[number].row)));
+    if (!follows && !texts[number].empty()) kept.push_back(number);
+  }
+  CHECK(candidate_similarity(options) == Approx(0.6 / 1.4));
 }
 
 TEST_CASE("near options are checked and go by the length of texts", "[data][near]") {
@@ -198,7 +314,11 @@ TEST_CASE("near options are checked and go by the length of texts", "[data][near
   options = {};
   options.shingling.size = 0;
   CHECK(check_near_options(options).error().message == "shingles of 0 are too short");
-  CHECK(find_near(store_of({}), NearOptions()).edges.empty());
+  options = {};
+  options.shingling.size = 5;
+  CHECK(check_near_options(options).error().message == "word edits are counted over single words");
+  CHECK(check_near_options(near_options_for(200)));
+  CHECK(find_near_leaders(store_of({}), NearOptions()).leaders.empty());
 }
 
 }  // namespace llmops
