@@ -17,7 +17,7 @@ constexpr Command kCommands[] = {
     {"trust", "see what this project's files would run or reach with a key, and allow it", "  llmops trust\n  LLMOPS_TRUST=$(llmops trust --print) llmops eval run\n", true, declare_trust, "trust"},
     {"completion", "print the completion script of a shell", "  llmops completion bash > ~/.local/share/bash-completion/completions/llmops\n", false, declare_completion, nullptr},
     {"help", "help on a command or a topic", "  llmops help eval run\n  llmops help gates\n", false, declare_help, nullptr},
-    {"eval run", "run a suite over its chain, score every component, judge by the gates", "  llmops eval run\n  llmops eval run support.eval.yaml --baseline @prod\n  llmops eval run --set models.main.model=gpt-4o -o report.json\n", true, declare_eval_run, "eval-run"},
+    {"eval run", "run a suite over its chain, score every component, judge by the gates", "  llmops eval run\n  llmops eval run support.eval.yaml --baseline @prod\n  llmops eval run --set models.main.model=gpt-4o -o report.json\n  llmops eval run --matrix models.main.model=a,b --matrix steps.answer.few_shot.k=0,3\n", true, declare_eval_run, "eval-run"},
     {"eval list", "the stored runs, newest first", "  llmops eval list\n", false, declare_eval_list, "eval-list"},
     {"eval show", "look into a run: its numbers, one case as a tree, one step across all cases", "  llmops eval show last --failed\n  llmops eval show 17 --case t-0231\n  llmops eval show 17 --step answer\n", false, declare_eval_show, "eval-show"},
     {"eval metrics", "the metrics, or one with its parameters and source", "  llmops eval metrics\n  llmops eval metrics token_f1\n", false, declare_eval_metrics, "eval-metrics"},

@@ -5,16 +5,18 @@
 #include "cli/progress.h"
 #include "cli/render/eval_json.h"
 #include "cli/render/eval_text.h"
+#include "cli/render/matrix_text.h"
 #include "cli/table.h"
+#include "commands/eval/matrix_json.h"
 #include "commands/eval/run_json.h"
 #include "core/eval/metric.h"
 
 namespace llmops {
 namespace {
 
-int exit_code_of_verdict(const EvalRunReport& report) {
-  if (report.interrupted) return 130;
-  switch (report.verdict) {
+int exit_code_of_verdict(Verdict verdict, bool interrupted) {
+  if (interrupted) return 130;
+  switch (verdict) {
     case Verdict::kPass: return 0;
     case Verdict::kFail: return 1;
     case Verdict::kUndecided: return 3;
@@ -39,24 +41,34 @@ Result<std::vector<OutputFile>> parse_outputs(const Session& session, const std:
   return files;
 }
 
-Status write_outputs(Session& session, const std::vector<OutputFile>& files, const EvalRunReport& report) {
+// One line per case, from the store; `cell` (from 1): of a matrix.
+Status append_cases(Session& session, int64_t run, std::optional<size_t> cell, AtomicFile& out) {
+  LLMOPS_ASSIGN(Store * store, session.store(false));
+  Store::CaseFilter filter;
+  filter.with_spans = true;
+  Status written;
+  LLMOPS_CHECK(store->visit_cases(run, filter, [&](const CaseRecord& record) {
+    Json line = case_to_json(record);
+    if (cell) line["cell"] = *cell;
+    written = out.append(dump_json(line) + "\n");
+    return written.has_value();
+  }));
+  return written;
+}
+
+constexpr const char* kReportFailpoint = "report.write";
+
+// `runs`: each with its cell, or none.
+Status write_outputs(Session& session, const std::vector<OutputFile>& files, const Json& document, const std::vector<std::pair<int64_t, std::optional<size_t>>>& runs) {
   WriteOptions options;
-  options.failpoint = "report.write";
+  options.failpoint = kReportFailpoint;
   for (const OutputFile& file : files) {
     if (file.format == OutputFormat::kJson) {
-      LLMOPS_CHECK(write_file_atomic(file.path, dump_json_pretty(eval_run_to_json(report, true)) + "\n", options));
+      LLMOPS_CHECK(write_file_atomic(file.path, dump_json_pretty(document) + "\n", options));
       continue;
     }
-    LLMOPS_ASSIGN(Store * store, session.store(false));
     LLMOPS_ASSIGN(AtomicFile out, AtomicFile::create(file.path, options));
-    Store::CaseFilter filter;
-    filter.with_spans = true;
-    Status written;
-    LLMOPS_CHECK(store->visit_cases(report.run.number, filter, [&](const CaseRecord& record) {
-      written = out.append(dump_json(case_to_json(record)) + "\n");
-      return written.has_value();
-    }));
-    LLMOPS_CHECK(written);
+    for (const auto& [run, cell] : runs) LLMOPS_CHECK(append_cases(session, run, cell, out));
     LLMOPS_CHECK(out.commit());
   }
   return {};
@@ -69,6 +81,8 @@ void declare_run_options(CLI::App& app, const std::shared_ptr<RunFlags>& flags) 
   app.add_option("SUITE", options.suite, "path or name of the suite");
   app.add_option("--version", options.version, "run this version of the chain instead of the files")->type_name("REF");
   app.add_option("--set", options.sets, "change the chain for this run: models.NAME.key, steps.ID.key, assets.NAME.path")->type_name("PATH=VALUE")->allow_extra_args(false);
+  app.add_option("--matrix", options.matrix, "run one cell for each value, or for each combination of several axes; steps.ID.variants=space,order,FILE for variants of a prompt")->type_name("PATH=a,b,c")->allow_extra_args(false);
+  app.add_option("--best-by", options.best_by, "of a matrix: the metric that says which cell is the best (default: the first end to end)")->type_name("METRIC");
   app.add_option("--limit", options.limit, "only the first N cases")->type_name("N")->check(CLI::PositiveNumber);
   app.add_option("--sample", options.sample, "N cases drawn by the seed, the same ones every time")->type_name("N")->check(CLI::PositiveNumber);
   app.add_option("--filter", options.filters, "only cases whose field has this value")->type_name("FIELD=VALUE")->allow_extra_args(false);
@@ -85,6 +99,36 @@ void declare_run_options(CLI::App& app, const std::shared_ptr<RunFlags>& flags) 
   app.add_option("-o,--output", flags->outputs, "write the report: .json or .jsonl")->type_name("FILE")->allow_extra_args(false);
 }
 
+Result<Outcome> do_eval_matrix(Invocation& invocation, Session& session, const EvalRunOptions& options, const std::vector<OutputFile>& outputs) {
+  const bool json = invocation.globals.json;
+  if (options.dry_run) {
+    LLMOPS_ASSIGN(const EvalMatrixPlan plan, plan_eval_matrix(session, options));
+    return json ? json_outcome(eval_matrix_plan_to_json(plan)) : Outcome{render_eval_matrix_plan(plan, invocation.terminal), 0, false};
+  }
+  ProgressLine progress(invocation.terminal, invocation.globals);
+  const auto report = eval_matrix(session, options, [&](const EvalProgress& now) { progress.show(now); });
+  progress.clear();
+  if (!report) return report.error();
+  const Json document = eval_matrix_to_json(*report);
+  std::vector<std::pair<int64_t, std::optional<size_t>>> runs;
+  for (size_t i = 0; i < report->cells.size(); ++i) if (report->cells[i].report) runs.emplace_back(report->cells[i].report->run.number, i + 1);
+  LLMOPS_CHECK(write_outputs(session, outputs, document, runs));
+  const int exit_code = exit_code_of_verdict(report->verdict, report->stop_reason == "interrupted");
+  return json ? json_outcome(document, exit_code) : Outcome{render_eval_matrix(*report, invocation.terminal), exit_code, false};
+}
+
+// A run that is a cell leads to its whole matrix.
+Result<bool> wants_matrix(Session& session, const EvalRunOptions& options) {
+  if (options.resume.empty()) {
+    if (options.matrix.empty() && !options.best_by.empty()) return Error(ErrorCode::kUsage, "--best-by chooses among the cells of a matrix", "add --matrix PATH=a,b,c");
+    return !options.matrix.empty();
+  }
+  if (!options.matrix.empty()) return Error(ErrorCode::kUsage, "a run is resumed with the matrix that it has", "leave out --matrix");
+  LLMOPS_ASSIGN(Store * store, session.store(false));
+  LLMOPS_ASSIGN(const RunRecord run, store->find_run(options.resume));
+  return matrix_place(run).has_value();
+}
+
 Result<Outcome> do_eval_run(Invocation& invocation, RunFlags& flags, bool jobs_given) {
   LLMOPS_ASSIGN(Session * session, invocation.session());
   EvalRunOptions& options = flags.options;
@@ -92,6 +136,8 @@ Result<Outcome> do_eval_run(Invocation& invocation, RunFlags& flags, bool jobs_g
   options.seed = static_cast<uint64_t>(session->number_setting("seed"));
   options.dry_run = invocation.globals.dry_run;
   LLMOPS_ASSIGN(const auto outputs, parse_outputs(*session, flags.outputs));
+  LLMOPS_ASSIGN(const bool is_matrix, wants_matrix(*session, options));
+  if (is_matrix) return do_eval_matrix(invocation, *session, options, outputs);
   if (options.dry_run) {
     LLMOPS_ASSIGN(const EvalPlan plan, plan_eval_run(*session, options));
     if (invocation.globals.json) return json_outcome(eval_plan_to_json(plan));
@@ -101,9 +147,12 @@ Result<Outcome> do_eval_run(Invocation& invocation, RunFlags& flags, bool jobs_g
   auto report = eval_run(*session, options, [&](const EvalProgress& now) { progress.show(now); });
   progress.clear();
   if (!report) return std::move(report).error();
-  LLMOPS_CHECK(write_outputs(*session, outputs, *report));
-  const int exit_code = exit_code_of_verdict(*report);
-  if (invocation.globals.json) return json_outcome(eval_run_to_json(*report, true), exit_code);
+  // The columns of all cases are not made for nobody.
+  const bool is_wanted = invocation.globals.json || !outputs.empty();
+  const Json document = is_wanted ? eval_run_to_json(*report, true) : Json();
+  LLMOPS_CHECK(write_outputs(*session, outputs, document, {{report->run.number, std::nullopt}}));
+  const int exit_code = exit_code_of_verdict(report->verdict, report->interrupted);
+  if (invocation.globals.json) return json_outcome(document, exit_code);
   return Outcome{render_eval_run(*report, invocation.terminal), exit_code, false};
 }
 
@@ -132,8 +181,9 @@ Action declare_eval_list(CLI::App& app) {
       std::string state = kStates[static_cast<int>(run.state)];
       if (auto summary = parse_json(run.summary, "store"); summary && run.state == RunState::kFinished) state = summary->value("verdict", state);
       if (!run.stop_reason.empty()) state += " (" + run.stop_reason + ")";
+      if (const auto place = matrix_place(run)) state += fmt::format("   cell {} of {}", place->cell + 1, place->cells);
       table.add({std::to_string(run.number), when(run.started_ms), run.chain, run.vid.substr(0, 12), run.suite, format_count(run.case_count), state},
-                {Tone::kStrong, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, state == "pass" ? Tone::kGood : state == "fail" ? Tone::kBad : Tone::kUndecided});
+                {Tone::kStrong, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, state.starts_with("pass") ? Tone::kGood : state.starts_with("fail") ? Tone::kBad : Tone::kUndecided});
     }
     return Outcome{table.render(invocation.terminal), 0, true};
   };
@@ -148,8 +198,14 @@ Action declare_eval_show(CLI::App& app) {
   app.add_flag("--failed", options->failed, "the cases that failed");
   app.add_flag("--errors", options->errors, "the cases without a score");
   app.add_flag("--full", *full, "bodies whole");
-  return [options, full](Invocation& invocation) -> Result<Outcome> {
+  auto whole_matrix = std::make_shared<bool>(false);
+  app.add_flag("--matrix", *whole_matrix, "the matrix that the run is a cell of, compared again from what is stored");
+  return [options, full, whole_matrix](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
+    if (*whole_matrix) {
+      LLMOPS_ASSIGN(const EvalMatrixReport matrix, show_matrix(*session, options->run));
+      return invocation.globals.json ? json_outcome(eval_matrix_to_json(matrix)) : Outcome{render_eval_matrix(matrix, invocation.terminal), 0, true};
+    }
     LLMOPS_ASSIGN(const EvalShowReport report, eval_show(*session, *options));
     if (invocation.globals.json) return json_outcome(eval_show_to_json(report));
     const Terminal& terminal = invocation.terminal;

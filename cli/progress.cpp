@@ -12,6 +12,8 @@ constexpr double kShowAfterSeconds = 0.3;
 constexpr double kLineEverySeconds = 10;
 constexpr int kBarColumns = 24;
 
+std::string of_cell(const EvalProgress& progress) { return progress.cells == 0 ? "" : fmt::format("cell {}/{}  ", progress.cell, progress.cells); }
+
 }  // namespace
 
 ProgressLine::ProgressLine(const Terminal& terminal, const GlobalOptions& globals)
@@ -33,13 +35,13 @@ void ProgressLine::show(const EvalProgress& progress) {
   if (!terminal_.err_is_terminal()) {
     if (progress.elapsed_s < next_line_s_) return;
     next_line_s_ += kLineEverySeconds;
-    terminal_.err("cases " + line(progress));
+    terminal_.err(of_cell(progress) + "cases " + line(progress));
     return;
   }
   const auto filled = static_cast<int>(progress.total > 0 ? progress.done * kBarColumns / progress.total : 0);
   std::string bar;
   for (int i = 0; i < kBarColumns; ++i) bar += terminal_.glyph(i < filled ? "━" : "─", i < filled ? "#" : "-");
-  const std::string text = fmt::format("\r\x1b[Kcases {}  {}", bar, line(progress));
+  const std::string text = fmt::format("\r\x1b[K{}cases {}  {}", of_cell(progress), bar, line(progress));
   std::fwrite(text.data(), 1, text.size(), stderr);
   is_drawn_ = true;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class Session {
   Clock& clock() const { return *surroundings_.clock; }
   const fs::path& root() const { return root_; }
   bool has_project_file() const { return project_.has_value(); }
-  void note(const std::string& text) const { if (surroundings_.note) surroundings_.note(text); }
+  // Each text is told once.
+  void note(const std::string& text) const { if (surroundings_.note && noted_.insert(text).second) surroundings_.note(text); }
 
   // Variables: the environment, then the .env file beside llmops.yaml (proxies and certificates from the environment alone).
   std::optional<std::string> variable(const std::string& name) const;
@@ -85,6 +87,7 @@ class Session {
   std::map<std::string, std::string> env_file_, flags_;
   std::shared_ptr<SecretScrubber> scrubber_ = std::make_shared<SecretScrubber>();
   std::shared_ptr<Store> store_;
+  mutable std::set<std::string> noted_;
 };
 
 }  // namespace llmops

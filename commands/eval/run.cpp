@@ -10,6 +10,7 @@
 #include "commands/eval/baseline.h"
 #include "commands/eval/case_selection.h"
 #include "commands/eval/error_tally.h"
+#include "commands/eval/one_run.h"
 #include "commands/eval/run_json.h"
 #include "commands/eval/run_report.h"
 #include "commands/eval/run_settings.h"
@@ -32,6 +33,23 @@ class EvalRun {
   EvalRun(Session& session, EvalRunOptions options, RunInputs inputs, const std::function<void(const EvalProgress&)>& progress)
       : session_(session), options_(std::move(options)), inputs_(std::move(inputs)), progress_(progress),
         budget_(options_.budget_usd, options_.budget_tokens) {}
+
+  // The report of a stored run, from its cases; nothing is run or written.
+  Result<EvalRunReport> look_back(const RunRecord& run) {
+    LLMOPS_ASSIGN(store_, session_.store(false));
+    if (!options_.baseline.empty()) {
+      LLMOPS_ASSIGN(baseline_, load_baseline(session_, options_.baseline, inputs_.suite, inputs_.chain));
+    }
+    LLMOPS_CHECK(check_gates());
+    run_ = run;
+    stop_reason_ = run.stop_reason;
+    repeat_ = options_.repeat.value_or(inputs_.suite.repeat);
+    total_ = run.case_count;
+    started_ns_ = session_.clock().steady_ns();
+    make_accumulator();
+    LLMOPS_CHECK(take_stored_cases(true));
+    return report();
+  }
 
   Result<EvalRunReport> run(const std::optional<RunRecord>& resumed) {
     LLMOPS_ASSIGN(capture_, parse_capture(session_.setting("capture")));
@@ -149,11 +167,8 @@ class EvalRun {
   }
 
   Status run_cases(CaseSelection selection, std::vector<std::pair<int64_t, int>> finished) {
-    std::vector<std::string> steps, slices;
-    for (const StepSpec& step : inputs_.chain.steps) steps.push_back(step.id);
-    for (const SuiteGate& gate : inputs_.suite.gates) if (gate.gate.slice) slices.push_back(gate.gate.slice->field);
-    accumulator_ = std::make_unique<SeriesAccumulator>(inputs_.suite.metrics, steps, slices, inputs_.suite.dataset.cluster_field);
-    if (!finished.empty()) LLMOPS_CHECK(take_stored_cases());
+    make_accumulator();
+    if (!finished.empty()) LLMOPS_CHECK(take_stored_cases(false));
     TaskSource source(inputs_.suite, std::move(selection), repeat_, std::move(finished));
     LLMOPS_CHECK(source.open());
     started_ns_ = session_.clock().steady_ns();
@@ -182,13 +197,22 @@ class EvalRun {
     return {};
   }
 
-  Status take_stored_cases() {
+  void make_accumulator() {
+    std::vector<std::string> steps, slices;
+    for (const StepSpec& step : inputs_.chain.steps) steps.push_back(step.id);
+    for (const SuiteGate& gate : inputs_.suite.gates) if (gate.gate.slice) slices.push_back(gate.gate.slice->field);
+    accumulator_ = std::make_unique<SeriesAccumulator>(inputs_.suite.metrics, steps, slices, inputs_.suite.dataset.cluster_field);
+  }
+
+  // Cases that met an error are run again when a run goes on.
+  Status take_stored_cases(bool with_errors) {
     Store::CaseFilter filter;
     filter.with_spans = true;
     RowLookup rows(inputs_.suite.dataset);
     Status inner;
     LLMOPS_CHECK(store_->visit_cases(run_.number, filter, [&](const CaseRecord& record) {
-      if (!record.error_code.empty()) return true;
+      if (!record.error_code.empty() && !with_errors) return true;
+      done_ += with_errors;
       auto row = rows.row_of(record);
       if (!row) {
         inner = std::move(row).error();
@@ -270,7 +294,7 @@ class EvalRun {
     report.run = run_;
     report.run.state = stop_reason_.empty() ? RunState::kFinished : RunState::kStopped;
     report.run.stop_reason = stop_reason_;
-    report.run.finished_ms = session_.clock().unix_ms();
+    if (writer_) report.run.finished_ms = session_.clock().unix_ms();
     report.interrupted = stop_reason_ == "interrupted";
     report.chain_path = inputs_.chain.shown_path;
     report.suite_path = inputs_.suite.shown_path;
@@ -290,21 +314,14 @@ class EvalRun {
     report.series = accumulator_->finish();
     LLMOPS_CHECK(describe_chain(*store_, inputs_.chain, report));
     LLMOPS_CHECK(fill_numbers(inputs_.chain, inputs_.suite, baseline_, options_.undecided, report));
-    LLMOPS_CHECK(writer_->finish(report.run.state, report.run.stop_reason, dump_json(eval_run_to_json(report, false))));
-    if (done_ > 0 && cases_without_score_ == done_ && !report.interrupted && !inputs_.suite.metrics.empty()) return all_failed(report);
+    if (writer_) LLMOPS_CHECK(writer_->finish(report.run.state, report.run.stop_reason, dump_json(eval_run_to_json(report, false))));
     return report;
-  }
-
-  Error all_failed(const EvalRunReport& report) const {
-    Error error(ErrorCode::kProvider, fmt::format("no case has a score: all {} ended in an error", done_), fmt::format("llmops eval show {} --errors", report.run.number));
-    for (const ErrorGroup& group : report.errors) error.details.push_back(fmt::format("{} x {} in '{}': {}", group.count, group.code, group.step, group.message));
-    return error;
   }
 
   Session& session_;
   EvalRunOptions options_;
   RunInputs inputs_;
-  const std::function<void(const EvalProgress&)>& progress_;
+  std::function<void(const EvalProgress&)> progress_;
   BudgetMeter budget_;
   Capture capture_ = Capture::kFull;
   Store* store_ = nullptr;
@@ -327,21 +344,43 @@ class EvalRun {
 
 }  // namespace
 
+Result<EvalRunReport> run_suite(Session& session, const EvalRunOptions& options, RunInputs inputs, const std::optional<RunRecord>& resumed, const std::function<void(const EvalProgress&)>& progress) {
+  return EvalRun(session, options, std::move(inputs), progress).run(resumed);
+}
+
+Result<EvalRunReport> report_stored_run(Session& session, const EvalRunOptions& options, RunInputs inputs, const RunRecord& run) {
+  return EvalRun(session, options, std::move(inputs), {}).look_back(run);
+}
+
+Status require_scores(const EvalRunReport& report) {
+  const bool has_metrics = std::any_of(report.rows.begin(), report.rows.end(), [](const MetricRow& row) { return !row.column.empty(); });
+  if (report.cases_done == 0 || report.cases_without_score < report.cases_done || report.interrupted || !has_metrics) return {};
+  Error error(ErrorCode::kProvider, fmt::format("no case has a score: all {} ended in an error", report.cases_done), fmt::format("llmops eval show {} --errors", report.run.number));
+  for (const ErrorGroup& group : report.errors) error.details.push_back(fmt::format("{} x {} in '{}': {}", group.count, group.code, group.step, group.message));
+  return error;
+}
+
 Result<EvalRunReport> eval_run(Session& session, const EvalRunOptions& options, const std::function<void(const EvalProgress&)>& progress) {
-  if (options.resume.empty()) {
-    LLMOPS_ASSIGN(RunInputs inputs, load_run_inputs(session, options));
-    return EvalRun(session, options, std::move(inputs), progress).run(std::nullopt);
+  EvalRunOptions chosen = options;
+  std::optional<RunRecord> resumed;
+  if (!options.resume.empty()) {
+    LLMOPS_ASSIGN(Store * store, session.store(false));
+    LLMOPS_ASSIGN(resumed, store->find_run(options.resume));
+    if (resumed->state == RunState::kFinished) return Error(ErrorCode::kUsage, fmt::format("run {} is finished", resumed->number), fmt::format("look at it: llmops eval show {}", resumed->number));
+    LLMOPS_ASSIGN(chosen, options_of_run(session, *resumed, options));
   }
-  LLMOPS_ASSIGN(Store * store, session.store(false));
-  LLMOPS_ASSIGN(const RunRecord run, store->find_run(options.resume));
-  if (run.state == RunState::kFinished) return Error(ErrorCode::kUsage, fmt::format("run {} is finished", run.number), fmt::format("look at it: llmops eval show {}", run.number));
-  LLMOPS_ASSIGN(const EvalRunOptions stored, options_of_run(session, run, options));
-  LLMOPS_ASSIGN(RunInputs inputs, load_run_inputs(session, stored));
-  if (inputs.chain.vid != run.vid || inputs.suite.id != run.suite_id) {
-    return Error(ErrorCode::kUsage, fmt::format("run {} cannot be resumed: the {} changed since", run.number, inputs.chain.vid != run.vid ? "chain" : "suite"),
-                 "run the suite anew: steps that did not change are reused");
-  }
-  return EvalRun(session, stored, std::move(inputs), progress).run(run);
+  LLMOPS_ASSIGN(RunInputs inputs, load_run_inputs(session, chosen));
+  if (resumed) LLMOPS_CHECK(require_same(inputs, *resumed));
+  note_warnings(session, inputs.chain.warnings);
+  LLMOPS_ASSIGN(EvalRunReport report, run_suite(session, chosen, std::move(inputs), resumed, progress));
+  LLMOPS_CHECK(require_scores(report));
+  return report;
+}
+
+Status require_same(const RunInputs& inputs, const RunRecord& run) {
+  if (inputs.chain.vid == run.vid && inputs.suite.id == run.suite_id) return {};
+  return Error(ErrorCode::kUsage, fmt::format("run {} cannot be resumed: the {} changed since", run.number, inputs.chain.vid != run.vid ? "chain" : "suite"),
+               "run the suite anew: steps that did not change are reused");
 }
 
 Result<EvalPlan> plan_eval_run(Session& session, const EvalRunOptions& options) {

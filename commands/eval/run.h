@@ -12,6 +12,13 @@
 
 namespace llmops {
 
+// Where a run stands in its matrix: stored with the run, so that any cell leads to all of them.
+struct MatrixPlace {
+  std::string uuid;
+  size_t cell = 0, cells = 0;              // cell from 0
+  std::vector<std::string> sets;           // of every cell, before its own
+};
+
 struct EvalRunOptions {
   std::string suite;                       // path or name; empty: the project's
   std::string version;                     // REF; empty: the working tree
@@ -28,6 +35,9 @@ struct EvalRunOptions {
   bool no_cache = false;
   bool dry_run = false;
   uint64_t seed = 0;
+  std::vector<std::string> matrix;         // PATH=a,b,c: see matrix.h
+  std::string best_by;                     // of a matrix: the metric that says which cell is the best; empty: the first end-to-end one
+  std::optional<MatrixPlace> place;        // of a run that is a cell
 };
 
 struct EvalProgress {
@@ -36,14 +46,17 @@ struct EvalProgress {
   std::optional<double> limit_usd;
   int64_t spans = 0, reused = 0, retries = 0, errors = 0;
   bool any_cost = false;
+  size_t cell = 0, cells = 0;              // of a matrix, from 1; cells 0: none
 };
 
 struct MetricRow {
   std::string component, metric, signature, unit;   // unit: "", "ms", "USD"
+  std::string column;                               // of the series; empty: made of the whole series (a quantile, a sum)
   ColumnSummary summary;
   bool lower_is_better = false;
   std::optional<double> baseline;
   std::optional<PairedEstimate> difference;
+  std::optional<double> p_adjusted;                 // of a cell of a matrix: corrected for the number of cells
 };
 struct ErrorGroup { std::string step, code, message, example_case; int64_t count = 0; };
 struct BaselineInfo { std::string description, run_uuid; Pairing pairing; };

@@ -12,9 +12,7 @@ Json interval_to_json(const std::optional<Interval>& interval) {
 
 Json optional_to_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
-namespace {
-
-Json row_to_json(const MetricRow& row) {
+Json metric_row_to_json(const MetricRow& row) {
   Json json = {{"component", row.component}, {"metric", row.metric}, {"mean", optional_to_json(row.summary.mean)}, {"interval", interval_to_json(row.summary.interval)},
                {"level", 0.95}, {"method", row.summary.method}, {"n", row.summary.n}, {"errors", row.summary.errors}, {"absent", row.summary.absent},
                {"signature", row.signature}, {"unit", row.unit}, {"lower_is_better", row.lower_is_better}};
@@ -22,9 +20,25 @@ Json row_to_json(const MetricRow& row) {
   if (row.difference) {
     json["difference"] = {{"mean", row.difference->difference}, {"interval", interval_to_json(row.difference->interval)},
                           {"p_value", optional_to_json(row.difference->p_value)}, {"n", row.difference->n}, {"method", row.difference->method}};
+    if (row.p_adjusted) json["difference"]["p_adjusted"] = *row.p_adjusted;
   }
   return json;
 }
+
+Json gate_to_json(const GateResult& gate) {
+  return {{"gate", gate.text}, {"verdict", verdict_name(gate.verdict)}, {"value", optional_to_json(gate.value)}, {"threshold", optional_to_json(gate.threshold)},
+          {"interval", interval_to_json(gate.interval)}, {"n", gate.n}, {"explanation", gate.explanation}};
+}
+
+Json errors_to_json(const std::vector<ErrorGroup>& errors) {
+  Json json = Json::array();
+  for (const ErrorGroup& group : errors) {
+    json.push_back({{"step", group.step}, {"code", group.code}, {"message", group.message}, {"count", group.count}, {"example_case", group.example_case}});
+  }
+  return json;
+}
+
+namespace {
 
 Json cases_to_json(const RunSeries& series) {
   Json json = {{"id", series.case_ids}, {"hash", series.case_hashes}, {"columns", Json::object()}};
@@ -57,16 +71,10 @@ Json eval_run_to_json(const EvalRunReport& report, bool with_cases) {
   json["models"] = report.models;
   json["cases"] = {{"total", report.case_count}, {"done", report.cases_done}, {"without_score", report.cases_without_score}, {"repeat", report.repeat}};
   json["metrics"] = Json::array();
-  for (const MetricRow& row : report.rows) json["metrics"].push_back(row_to_json(row));
+  for (const MetricRow& row : report.rows) json["metrics"].push_back(metric_row_to_json(row));
   json["gates"] = Json::array();
-  for (const GateResult& gate : report.gates) {
-    json["gates"].push_back({{"gate", gate.text}, {"verdict", verdict_name(gate.verdict)}, {"value", optional_to_json(gate.value)}, {"threshold", optional_to_json(gate.threshold)},
-                             {"interval", interval_to_json(gate.interval)}, {"n", gate.n}, {"explanation", gate.explanation}});
-  }
-  json["errors"] = Json::array();
-  for (const ErrorGroup& group : report.errors) {
-    json["errors"].push_back({{"step", group.step}, {"code", group.code}, {"message", group.message}, {"count", group.count}, {"example_case", group.example_case}});
-  }
+  for (const GateResult& gate : report.gates) json["gates"].push_back(gate_to_json(gate));
+  json["errors"] = errors_to_json(report.errors);
   json["cost"] = {{"usd", optional_to_json(report.cost_usd)}, {"known", !report.cost_is_unknown}, {"spent_usd", report.spent_usd}, {"spent_tokens", report.spent_tokens}};
   json["spans"] = {{"total", report.spans}, {"reused", report.reused}, {"retries", report.retries}};
   json["baseline"] = nullptr;

@@ -18,6 +18,7 @@ Status describe_chain(Store& store, const Chain& chain, EvalRunReport& report) {
   for (const ModelSpec* asked : chain.asked_models()) {
     const ModelSpec& model = *asked;
     std::string shown = model.model;
+    for (const std::string& adapter : model.adapters) shown += " + " + adapter;
     if (shown.empty()) {
       shown = provider_names()[static_cast<size_t>(model.provider)];
       if (!model.replay_path.empty()) shown += " " + model.replay_path;
@@ -77,6 +78,7 @@ class Numbers {
     MetricRow row;
     row.component = metric.component;
     row.metric = metric.name;
+    row.column = metric.name;
     row.signature = metric.signature;
     const std::string_view type = metric.kind->type;
     row.unit = type == "latency" ? "ms" : type == "cost" ? "USD" : type == "tokens" ? "tokens" : "";
@@ -90,6 +92,7 @@ class Numbers {
     MetricRow row;
     row.component = component;
     row.metric = name;
+    row.column = column;
     row.signature = "pass_rate|v:1";
     row.summary = summarize(report_.series, column);
     compare(row, column);

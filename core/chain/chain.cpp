@@ -106,6 +106,7 @@ Status ChainLoader::load() {
   LLMOPS_CHECK(load_models(top));
   LLMOPS_CHECK(load_tools(top));
   LLMOPS_CHECK(load_assets(top));
+  LLMOPS_CHECK(load_adapters());
   LLMOPS_CHECK(load_steps(top));
   const Json* output = top.find("output");
   if (output == nullptr) return top.missing("output", "say which value is the result, for example \"{{ steps.ID.output }}\"");

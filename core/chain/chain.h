@@ -45,6 +45,7 @@ struct ModelSpec {
   ProviderKind provider = ProviderKind::kEcho;
   std::string model, base_url;
   Json params = Json::object();
+  std::vector<std::string> adapters;           // assets of kind adapter; openai: at most one, which is what the server is asked for
   std::optional<SecretReference> api_key;
   std::vector<HeaderSpec> headers;
   std::vector<std::pair<std::string, std::string>> query;
@@ -56,6 +57,8 @@ struct ModelSpec {
   std::optional<Template> replay_match;
   Json identity;                               // the document's entry without what is not part of the version
   SourcePlace place;
+  // What the server is asked for: the adapter by its asset's name, or the model.
+  const std::string& served_name() const { return adapters.empty() ? model : adapters.front(); }
 };
 
 struct AssetSpec {
@@ -74,9 +77,11 @@ struct MessageSpec {
 enum class FewShotSelect { kFirst, kRandom, kNearest };
 struct FewShotSpec {
   std::string from;
-  int k = 3;
+  int k = 3;                                   // 1 and up
   FewShotSelect select = FewShotSelect::kFirst;
   std::string embedder;                        // nearest: a model; empty: BM25
+  bool reversed = false;                       // the order in which they are shown
+  int64_t shuffle = 0;                         // 1 and up: the n-th fixed shuffle of that order
 };
 
 struct ModelStep {

@@ -29,6 +29,9 @@ class ChainLoader {
   // load_assets.cpp
   Status load_assets(YamlReader& top);
   Status load_asset(const std::string& name, const std::string& pointer);
+  // The `adapters` of models, once the assets are known.
+  Status load_adapters();
+  Status load_adapters_of(ModelSpec& model);
   // load_steps.cpp
   Status load_steps(YamlReader& top);
   Status load_step(const std::string& pointer, size_t index);
@@ -50,6 +53,7 @@ class ChainLoader {
   Result<RetrieveStep> load_retrieve_step(YamlReader& reader, StepSpec& step);
   Result<ExtractStep> load_extract_step(YamlReader& reader, StepSpec& step);
   Status load_few_shot(YamlReader& reader, ModelStep& body);
+  Status load_few_shot_order(YamlReader& shots, FewShotSpec& spec);
   // What to say about a step that has none of the keys that make it do something.
   Error no_body(const YamlReader& reader, const StepSpec& step) const;
   Status check_references();

@@ -23,6 +23,27 @@ Status ChainLoader::load_assets(YamlReader& top) {
   return {};
 }
 
+Status ChainLoader::load_adapters() {
+  for (auto& [name, model] : chain_.models) LLMOPS_CHECK(load_adapters_of(model));
+  return {};
+}
+
+Status ChainLoader::load_adapters_of(ModelSpec& model) {
+  const std::string pointer = json_pointer_append(json_pointer_append("/models", model.name), "adapters");
+  for (size_t i = 0; i < model.adapters.size(); ++i) {
+    const std::string& name = model.adapters[i];
+    std::vector<std::string> known;
+    for (const auto& [other, asset] : chain_.assets) if (asset.kind == "adapter") known.push_back(other);
+    const auto asset = chain_.assets.find(name);
+    if (asset == chain_.assets.end()) return error_at(json_pointer_append(pointer, i), fmt::format("unknown adapter '{}'", name), suggestion(name, known, "declare it under `assets:` with kind: adapter"));
+    if (asset->second.kind != "adapter") return error_at(json_pointer_append(pointer, i), fmt::format("asset '{}' is of kind '{}', not 'adapter'", name, asset->second.kind), "name an asset of kind adapter");
+    used_assets_.insert(name);
+    // Its weights are part of what answers, whatever the server calls it.
+    for (const ManifestFile& file : asset->second.files) model.identity["files"][file.path] = file.sha256;
+  }
+  return {};
+}
+
 Status ChainLoader::load_asset(const std::string& name, const std::string& pointer) {
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("asset '{}'", name)));
   AssetSpec asset;

@@ -139,7 +139,7 @@ Status ChainLoader::load_few_shot(YamlReader& reader, ModelStep& body) {
   if (asset == chain_.assets.end()) return error_at(shots.pointer_of("from"), fmt::format("unknown asset '{}'", spec.from), suggestion(spec.from, keys_of(chain_.assets), "declare it under `assets:`"));
   if (asset->second.kind != "few-shot") return error_at(shots.pointer_of("from"), fmt::format("asset '{}' is of kind '{}', not 'few-shot'", spec.from, asset->second.kind), "name an asset of kind few-shot");
   used_assets_.insert(spec.from);
-  LLMOPS_ASSIGN(const auto k, shots.optional_integer("k", 1, 1000));
+  LLMOPS_ASSIGN(const auto k, shots.optional_integer("k", 0, 1000));
   if (k) spec.k = static_cast<int>(*k);
   LLMOPS_ASSIGN(const auto select, shots.optional_text("select"));
   if (select == "random") spec.select = FewShotSelect::kRandom;
@@ -151,9 +151,24 @@ Status ChainLoader::load_few_shot(YamlReader& reader, ModelStep& body) {
       LLMOPS_ASSIGN(spec.embedder, load_embedder(shots, "by"));
     }
   }
+  LLMOPS_CHECK(load_few_shot_order(shots, spec));
   LLMOPS_CHECK(shots.finish());
-  body.few_shot = spec;
+  if (spec.k > 0) body.few_shot = spec;
   return {};
+}
+
+Status ChainLoader::load_few_shot_order(YamlReader& shots, FewShotSpec& spec) {
+  const Json* order = shots.find("order");
+  if (order == nullptr || *order == "selected") return {};
+  if (*order == "reversed") {
+    spec.reversed = true;
+    return {};
+  }
+  if (order->is_number_integer() && order->get<int64_t>() >= 1 && order->get<int64_t>() <= 1'000'000) {
+    spec.shuffle = order->get<int64_t>();
+    return {};
+  }
+  return error_at(shots.pointer_of("order"), fmt::format("unknown order '{}' of examples", json_to_text(*order)), order->is_string() ? did_you_mean(order->get<std::string>(), {"selected", "reversed"}) : "write selected, reversed, or the number of a shuffle from 1");
 }
 
 Result<RetrieveStep> ChainLoader::load_retrieve_step(YamlReader& top, StepSpec& step) {

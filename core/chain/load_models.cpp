@@ -119,6 +119,10 @@ Status ChainLoader::load_endpoint(YamlReader& reader, ModelSpec& model) {
   if (model.model.empty()) return reader.missing("model", "name the model that the server offers");
   LLMOPS_CHECK(load_address(reader, model));
   LLMOPS_CHECK(load_headers(reader, model));
+  if (model.provider == ProviderKind::kOpenAi) {
+    LLMOPS_ASSIGN(model.adapters, reader.optional_text_list("adapters"));
+    if (model.adapters.size() > 1) return error_at(json_pointer_append(reader.pointer_of("adapters"), 1), "a server is asked for one adapter at a time", "name one, or merge them");
+  }
   const Json* query = model.provider == ProviderKind::kOpenAi ? reader.find("query") : nullptr;
   if (query != nullptr) {
     if (!query->is_object()) return error_at(reader.pointer_of("query"), "'query' must be a mapping", "write query: {NAME: VALUE}");

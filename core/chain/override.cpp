@@ -52,7 +52,7 @@ Status apply_override(Json& document, const Override& override) {
     from = dot + 1;
   }
   static const std::vector<std::string> kSections = {"models", "steps", "assets"};
-  if (parts.size() < 3) return refuse("it names no key", "write models.NAME.key, steps.ID.key or assets.NAME.path");
+  if (parts.size() < 3) return refuse("it names no key", "write models.NAME.key, steps.ID.key, assets.NAME.path or inputs.NAME");
   const bool known_section = std::find(kSections.begin(), kSections.end(), parts[0]) != kSections.end();
   if (!known_section || !document.contains(parts[0])) return refuse(fmt::format("unknown section '{}'", parts[0]), known_section ? "add the section to the file first" : did_you_mean(parts[0], kSections));
   Json* at = entry_of(document[parts[0]], parts[1]);

@@ -1,30 +1,33 @@
 #include "core/data/repeats.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/base/thread_pool.h"
 
 namespace llmops {
 namespace {
 
-bool goes_before(const RowKey& a, const RowKey& b) {
-  if (a.hash.high != b.hash.high) return a.hash.high < b.hash.high;
-  if (a.hash.low != b.hash.low) return a.hash.low < b.hash.low;
-  return a.row < b.row;
-}
-
 struct Found {
   std::vector<Repeat> repeats;
   int64_t groups = 0;
 };
 
-void find_in(std::vector<RowKey>& keys, Found& found) {
-  std::sort(keys.begin(), keys.end(), goes_before);
-  for (size_t i = 0; i < keys.size();) {
-    size_t next = i + 1;
-    for (; next < keys.size() && keys[next].hash == keys[i].hash; ++next) found.repeats.push_back({keys[next].row, keys[next].line, keys[i].row, keys[i].line});
-    found.groups += next > i + 1 ? 1 : 0;
-    i = next;
+// The keys of a division come in the order of rows, so that the first of equal ones is the first to be put into the table.
+void find_in(const std::vector<RowKey>& keys, Found& found) {
+  struct Entry { uint32_t first = 0; bool repeats = false; };   // first: index of the key + 1; 0: free
+  std::vector<Entry> table(std::bit_ceil(keys.size() * 2 + 1));
+  for (uint32_t i = 0; i < keys.size(); ++i) {
+    size_t at = keys[i].hash.low & (table.size() - 1);
+    while (table[at].first != 0 && keys[table[at].first - 1].hash != keys[i].hash) at = (at + 1) & (table.size() - 1);
+    if (table[at].first == 0) {
+      table[at].first = i + 1;
+      continue;
+    }
+    const RowKey& first = keys[table[at].first - 1];
+    found.repeats.push_back({keys[i].row, keys[i].line, first.row, first.line});
+    found.groups += table[at].repeats ? 0 : 1;
+    table[at].repeats = true;
   }
 }
 

@@ -17,8 +17,8 @@ struct RowKey {
 // A row (from 1) and the first with the same hash.
 struct Repeat { uint32_t row = 0, line = 0, first_row = 0, first_line = 0; };
 
-// 24 bytes of memory per row. Keys are divided by their upper bits as they come, so that each division is sorted in the
-// cache of one core.
+// 24 bytes of memory per row. Keys are divided by their upper bits as they come, so that the table of each division fits into the
+// cache of one core. Precondition: keys are added in the order of rows.
 class RepeatFinder {
  public:
   void add(const std::vector<RowKey>& keys);
@@ -26,7 +26,7 @@ class RepeatFinder {
   std::vector<Repeat> find(size_t threads, int64_t& groups);
 
  private:
-  static constexpr int kBits = 6;
+  static constexpr int kBits = 8;
   std::array<std::vector<RowKey>, 1 << kBits> divisions_;
 };
 

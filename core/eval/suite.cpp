@@ -27,10 +27,11 @@ constexpr const char* kChainHint = "name the chain's file: chain: NAME.chain.yam
 
 class SuiteLoader {
  public:
-  SuiteLoader(const SuiteSource& source, const YamlDocument& document, const Chain& chain, Suite& suite)
+  SuiteLoader(const SuiteSource& source, YamlDocument& document, const Chain& chain, Suite& suite)
       : source_(source), document_(document), chain_(chain), suite_(suite) {}
 
   Status load() {
+    for (const Override& override : source_.overrides) LLMOPS_CHECK(apply_input(override));
     LLMOPS_ASSIGN(YamlReader top, YamlReader::open(document_, "", "the suite"));
     LLMOPS_ASSIGN(const std::string schema, top.text("llmops", kHeadHint));
     if (schema != "eval/v1") return document_.error_at("/llmops", fmt::format("'{}' is not a suite", schema), "write `llmops: eval/v1`");
@@ -50,6 +51,23 @@ class SuiteLoader {
   }
 
  private:
+  // Without `inputs` every input is the column of its name, and stays so beside the one that is set.
+  Status apply_input(const Override& override) {
+    const std::string name = override.path.substr(override.path.find('.') + 1);
+    const auto refuse = [&](std::string why, std::string hint) { return Error(ErrorCode::kUsage, fmt::format("cannot set '{}': {}", override.path, why), std::move(hint)); };
+    if (std::find(chain_.inputs.begin(), chain_.inputs.end(), name) == chain_.inputs.end()) {
+      return refuse(fmt::format("chain '{}' has no input '{}'", chain_.name, name), or_else(did_you_mean(name, chain_.inputs), "name an input of the chain"));
+    }
+    if (override.value.is_null()) return refuse("it has no value", "write inputs.NAME=VALUE");
+    Json& document = document_.value();
+    if (!document.is_object()) return {};
+    if (!document.contains("inputs")) {
+      for (const std::string& input : chain_.inputs) document["inputs"][input] = "{{ case." + input + " }}";
+    }
+    if (document["inputs"].is_object()) document["inputs"][name] = override.value.is_string() ? override.value : Json("{{ " + dump_json(override.value) + " }}");
+    return {};
+  }
+
   Error error_at(const std::string& pointer, std::string message, std::string hint = {}) const {
     return document_.error_at(pointer, std::move(message), std::move(hint));
   }
@@ -301,7 +319,7 @@ class SuiteLoader {
   }
 
   const SuiteSource& source_;
-  const YamlDocument& document_;
+  YamlDocument& document_;
   const Chain& chain_;
   Suite& suite_;
 };
@@ -322,7 +340,7 @@ Result<std::string> read_suite_chain(const SuiteSource& source) {
 }
 
 Result<Suite> load_suite(const SuiteSource& source, const Chain& chain) {
-  LLMOPS_ASSIGN(const YamlDocument document, read_document(source));
+  LLMOPS_ASSIGN(YamlDocument document, read_document(source));
   Suite suite;
   suite.file = source.file;
   suite.directory = source.file.parent_path();

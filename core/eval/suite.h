@@ -54,11 +54,15 @@ struct Suite {
   std::string id;                           // suite_id, 64 hex
 };
 
-struct SuiteSource { fs::path file, root; std::string shown_path; };
+struct SuiteSource {
+  fs::path file, root;
+  std::string shown_path;
+  std::vector<Override> overrides = {};     // of inputs.NAME alone: what an input is in every case
+};
 
 // The `chain:` of a suite, before anything else of it is looked at.
 Result<std::string> read_suite_chain(const SuiteSource& source);
-// Errors (kConfig, with the place): as formats.md says; a target, a gate or an input that the chain does not have.
+// Errors (kConfig, with the place): as formats.md says; kUsage: an override of an input that the chain has not; a target, a gate or an input that the chain does not have.
 Result<Suite> load_suite(const SuiteSource& source, const Chain& chain);
 
 // The inputs of one case. Errors (kData): an undefined column, with the row.

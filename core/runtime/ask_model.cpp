@@ -21,6 +21,16 @@ Status add_history(const Template& history, const TemplateScope& scope, Json& me
   return {};
 }
 
+// A shuffle is the same for every case and on every machine: places ordered by a hash.
+void arrange(const FewShotSpec& spec, std::vector<size_t>& chosen) {
+  if (spec.reversed) std::reverse(chosen.begin(), chosen.end());
+  if (spec.shuffle == 0) return;
+  std::vector<std::pair<std::string, size_t>> order;
+  for (size_t place = 0; place < chosen.size(); ++place) order.emplace_back(sha256_hex(fmt::format("order {}\n{}", spec.shuffle, place)), chosen[place]);
+  std::sort(order.begin(), order.end());
+  for (size_t place = 0; place < chosen.size(); ++place) chosen[place] = order[place].second;
+}
+
 // Indices of the examples to show, in the order in which they are shown.
 Result<std::vector<size_t>> choose_examples(const PreparedChain& prepared, const StepCall& call, const FewShotSpec& spec, const Json& messages, const CancelToken& cancel) {
   const FewShotExamples& shots = prepared.few_shots.at(call.step->id);
@@ -45,6 +55,7 @@ Result<std::vector<size_t>> choose_examples(const PreparedChain& prepared, const
   } else {
     for (size_t i = 0; i < shots.examples.size() && chosen.size() < k; ++i) if (usable(i)) chosen.push_back(i);
   }
+  arrange(spec, chosen);
   return chosen;
 }
 
@@ -135,7 +146,7 @@ Json tool_definitions(const Chain& chain, const std::vector<std::string>& names)
 
 Result<ChatRequest> make_request(const StepCall& call, const ModelSpec& model, Json messages) {
   ChatRequest request;
-  request.model = model.model;
+  request.model = model.served_name();
   request.messages = std::move(messages);
   request.params = model.params;
   request.repeat = call.input->repeat;
@@ -149,7 +160,7 @@ Result<ChatRequest> make_request(const StepCall& call, const ModelSpec& model, J
 
 Result<ChatReply> ask_model(PreparedChain& prepared, PreparedModel& model, const ChatRequest& request, SpanRecord& span, const CancelToken& cancel) {
   const RuntimeContext& context = prepared.context;
-  span.model_asked = model.spec->model.empty() ? model.spec->name : model.spec->model;
+  span.model_asked = request.model.empty() ? model.spec->name : request.model;
   span.name = span.model_asked;
   span.prompt = dump_json(request.messages);
   span.cache = SpanCache::kMiss;

@@ -126,10 +126,11 @@ Result<FewShotExamples> load_few_shots(const AssetSpec& asset) {
   return shots;
 }
 
-// What answers in place of an address: the program with everything it was started from.
+// What answers beside the address and the model's name: the program with everything it was started from, or the adapter.
 std::string program_digest(const ModelSpec& model) {
-  if (model.provider != ProviderKind::kExec) return {};
+  if (model.provider != ProviderKind::kExec && model.adapters.empty()) return {};
   Json program = {{"argv", model.command.argv}};
+  if (!model.adapters.empty()) program = {{"base", model.model}};
   if (const auto files = model.identity.find("files"); files != model.identity.end()) program["files"] = *files;
   return sha256_hex(dump_json(program)).substr(0, 16);
 }

@@ -28,17 +28,9 @@ std::vector<std::string> normalized(const std::vector<std::string>& lines, const
   return out;
 }
 
-// What a blessed file says: a command whose output differs in times, dates and the like alone keeps the lines that it had, and so
-// do the unchanged lines at both ends of any other.
+// What a blessed file says: a command whose output differs in times, dates and the like alone keeps the lines that it had.
 std::vector<std::string> blessed_output(const std::vector<std::string>& old_lines, const std::vector<std::string>& new_lines, const fs::path& folder) {
-  const auto before = normalized(old_lines, folder), now = normalized(new_lines, folder);
-  const auto shorter = static_cast<std::ptrdiff_t>(std::min(before.size(), now.size()));
-  const auto head = std::mismatch(before.begin(), before.begin() + shorter, now.begin()).first - before.begin();
-  const auto tail = std::mismatch(before.rbegin(), before.rbegin() + (shorter - head), now.rbegin()).first - before.rbegin();
-  std::vector<std::string> kept(old_lines.begin(), old_lines.begin() + head);
-  kept.insert(kept.end(), new_lines.begin() + head, new_lines.end() - tail);
-  kept.insert(kept.end(), old_lines.end() - tail, old_lines.end());
-  return kept;
+  return normalized(old_lines, folder) == normalized(new_lines, folder) ? old_lines : new_lines;
 }
 
 // Runs the steps; gives the file's lines as they would be when blessed.

@@ -3,6 +3,7 @@
 // `is_correct`. Here the same verdict has to come out of `extract` and the metrics, row by row.
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -111,6 +112,38 @@ TEST_CASE("the extracted answers of four published systems are right exactly whe
     CHECK(without_score == system.without_answer);
     CHECK(differs == std::vector<int>());
   }
+}
+
+TEST_CASE("the four systems as cells of a matrix differ as an independent paired computation says", "[e2e]") {
+  const auto data = data_root();
+  if (!data) return note_left_out("e2e: a matrix over four systems on GSM8K");
+  const json golden = json::parse(std::ifstream(std::filesystem::path(LLMOPS_TEST_SOURCE_DIR) / "data/eval/matrix_golden.json"));
+  Project project;
+  std::filesystem::copy_file(*data / "metrics/gsm8k/example_model_solutions.jsonl", project.root() / "solutions.jsonl");
+  project.write("gsm8k.chain.yaml", kChain);
+  project.write("gsm8k.eval.yaml", kSuite);
+  std::string axis = "models.main.reply=";
+  for (const System& system : kSystems) axis += std::string(axis.ends_with("=") ? "" : ",") + "/" + system.name + "/solution";
+  const json report = project.json({"eval", "run", "--matrix", axis, "--best-by", "right"}, 0);
+  REQUIRE(report["cells"].size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    INFO(kSystems[i].name);
+    const json& cell = report["cells"][i];
+    const json& right = *std::find_if(cell["metrics"].begin(), cell["metrics"].end(), [](const json& row) { return row["metric"] == "right"; });
+    CHECK(right["n"] == golden["n"][kSystems[i].name]);
+    CHECK(right["mean"].get<double>() == Approx(golden["right"][kSystems[i].name].get<double>() / golden["n"][kSystems[i].name].get<double>()).epsilon(1e-12));
+    if (i == 0) continue;
+    const json& wanted = golden["cells"][i - 1];
+    REQUIRE(wanted["system"] == kSystems[i].name);
+    const json& found = right["difference"];
+    CHECK(found["n"] == wanted["n"]);
+    CHECK(found["mean"].get<double>() == Approx(wanted["difference"].get<double>()).epsilon(1e-12));
+    CHECK(found["p_value"].get<double>() == Approx(wanted["p_value"].get<double>()).epsilon(1e-9));
+    CHECK(found["p_adjusted"].get<double>() == Approx(wanted["p_holm"].get<double>()).epsilon(1e-9));
+    for (size_t end = 0; end < 2; ++end) CHECK(found["interval"][end].get<double>() == Approx(wanted["interval"][end].get<double>()).epsilon(1e-6));
+  }
+  CHECK(report["best"]["cells"] == json::array({4}));
+  CHECK(report["best"]["decided"] == true);
 }
 
 }  // namespace llmops::test

@@ -113,6 +113,24 @@ TEST_CASE("a server that refuses every call leaves no score: exit 2, one line pe
   }
 }
 
+TEST_CASE("adapters are an axis: the server is asked for each by its name, and a new file is another reply", "[e2e]") {
+  const LoopbackServer server(openai_handler({}));
+  Project project;
+  write_project(project, server.url("/v1"), {"}\nassets:\n  lora: {kind: adapter, path: lora", "{}", {}, 2});
+  project.write("lora/adapter_config.json", "{}");
+  trust(project);
+  const json report = project.json({"eval", "run", "--matrix", "models.main.adapters=[],[lora]"}, 0);
+  CHECK(report["cells"][1]["models"] == json::array({"main = test-model + lora"}));
+  std::multiset<std::string> asked;
+  for (const LoopbackRequest& request : server.requests()) asked.insert(json::parse(request.body)["model"].get<std::string>());
+  CHECK(asked == std::multiset<std::string>{"lora", "lora", "test-model", "test-model"});
+  run_it(project, {"--set", "models.main.adapters=[lora]"});
+  CHECK(server.request_count() == 4);   // reused
+  project.write("lora/adapter_config.json", "{\"r\": 16}");
+  run_it(project, {"--set", "models.main.adapters=[lora]"});
+  CHECK(server.request_count() == 6);
+}
+
 TEST_CASE("errors of the provider as --json are one document with the code provider", "[e2e]") {
   const LoopbackServer server([](const LoopbackRequest&, LoopbackReply& reply) { reply.send(401, error_json("no", "auth", "no")); });
   Project project;

@@ -110,7 +110,7 @@ TEST_CASE("an override that names nothing is a usage error with the closest name
   CHECK(usage("steps.anser.prompt=x") == "cannot set 'steps.anser.prompt': there is no 'anser' in steps | did you mean 'answer'?");
   CHECK(usage("model.main.model=x") == "cannot set 'model.main.model': unknown section 'model' | did you mean 'models'?");
   CHECK(usage("assets.kb.path=x") == "cannot set 'assets.kb.path': unknown section 'assets' | add the section to the file first");
-  CHECK(usage("models.main=x") == "cannot set 'models.main': it names no key | write models.NAME.key, steps.ID.key or assets.NAME.path");
+  CHECK(usage("models.main=x") == "cannot set 'models.main': it names no key | write models.NAME.key, steps.ID.key, assets.NAME.path or inputs.NAME");
   CHECK(usage("models.main.provider.x=1") == "cannot set 'models.main.provider.x': 'provider' is not a mapping | name a key of a mapping");
   CHECK(usage("temperature") == "'temperature' is not PATH=VALUE | write it like models.main.params.temperature=0.2");
   CHECK(usage("=x") == "'=x' is not PATH=VALUE | write it like models.main.params.temperature=0.2");

@@ -142,6 +142,26 @@ TEST_CASE("assets are of a known kind, have one source, and external ones are pi
   CHECK(section("assets: {a: {kind: grounding, path: a.md, pth: x}}").find("demo.chain.yaml:5:43: unknown key 'pth' in asset 'a' | did you mean 'path'?") == 0);
 }
 
+TEST_CASE("a model names at most one adapter, whose files are part of what it is") {
+  const ChainFolder folder;
+  folder.dir.write("lora/adapter_config.json", "{\"r\": 8}");
+  const auto with = [&](const std::string& adapters) {
+    return kHead + "models: {main: {provider: openai, model: base, base_url: \"http://127.0.0.1:1/v1\"" + adapters + "}}\n" +
+           "assets: {lora: {kind: adapter, path: lora}, note: {kind: grounding, path: lora}}\n" + kAnswer + kOutput;
+  };
+  const Chain plain = folder.must_load(with("")), tuned = folder.must_load(with(", adapters: [lora]"));
+  CHECK(plain.models.at("main").served_name() == "base");
+  CHECK(tuned.models.at("main").served_name() == "lora");
+  CHECK(tuned.models.at("main").identity["files"].contains("lora/adapter_config.json"));
+  CHECK(tuned.warnings.size() == 1);   // of `note` alone
+  CHECK(plain.vid != tuned.vid);
+  CHECK(folder.refusal(with(", adapters: []")) == "loaded");
+  CHECK(folder.refusal(with(", adapters: [lroa]")) == "demo.chain.yaml:4:94: unknown adapter 'lroa' | did you mean 'lora'?");
+  CHECK(folder.refusal(with(", adapters: [note]")).find("asset 'note' is of kind 'grounding', not 'adapter'") != std::string::npos);
+  CHECK(folder.refusal(with(", adapters: [lora, lora]")).find("a server is asked for one adapter at a time") != std::string::npos);
+  CHECK(model("{provider: echo, adapters: [lora]}").find("unknown key 'adapters'") != std::string::npos);
+}
+
 TEST_CASE("a directory or a glob gives one file each, and a directory's hidden files are left out") {
   const ChainFolder folder;
   for (const char* path : {"kb/b.md", "kb/a.md", "kb/sub/c.md", "kb/.hidden"}) folder.dir.write(path, "x");

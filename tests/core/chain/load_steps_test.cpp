@@ -89,7 +89,12 @@ TEST_CASE("few-shot examples come from a few-shot asset") {
   CHECK(shots("{k: 2}").find("few_shot has no 'from'") != std::string::npos);
   CHECK(shots("{from: shot}") == "demo.chain.yaml:6:59: unknown asset 'shot' | did you mean 'shots'?");
   CHECK(shots("{from: kb}") == "demo.chain.yaml:6:59: asset 'kb' is of kind 'grounding', not 'few-shot' | name an asset of kind few-shot");
-  CHECK(shots("{from: shots, k: 0}") == "demo.chain.yaml:6:69: 'k' is 0, but must be from 1 to 1000 | give a number in that range");
+  CHECK(shots("{from: shots, k: 0}") == "loaded");
+  CHECK(shots("{from: shots, k: -1}") == "demo.chain.yaml:6:69: 'k' is -1, but must be from 0 to 1000 | give a number in that range");
+  CHECK(shots("{from: shots, order: reversed}") == "loaded");
+  CHECK(shots("{from: shots, order: 3}") == "loaded");
+  CHECK(shots("{from: shots, order: reverse}") == "demo.chain.yaml:6:73: unknown order 'reverse' of examples | did you mean 'reversed'?");
+  CHECK(shots("{from: shots, order: 0}") == "demo.chain.yaml:6:73: unknown order '0' of examples | write selected, reversed, or the number of a shuffle from 1");
   CHECK(shots("{from: shots, select: nearest}") == "loaded");
   CHECK(shots("{from: shots, select: nearest, by: bm25}") == "loaded");
   CHECK(shots("{from: shots, by: bm25}").find("'by' says how nearness is measured, but examples are not selected by it | write select: nearest, or remove `by`") != std::string::npos);

@@ -45,6 +45,35 @@ TEST_CASE("the first examples stand between the scene and the question") {
   CHECK(messages_of(folder.ask("new")) == "system: be brief\nuser: q0\nassistant: a0\nuser: q1\nassistant: a1\nuser: new\n");
 }
 
+TEST_CASE("examples are shown in the order that is asked for, the same one for every case") {
+  RuntimeFolder folder;
+  write_shots(folder, 4);
+  const auto order_of = [&](const std::string& few_shot) {
+    folder.prepare(shots_chain(few_shot));
+    std::string order;
+    for (const char* question : {"new", "other"}) {
+      const std::string messages = messages_of(folder.ask(question));
+      std::string found;
+      for (size_t at = messages.find("assistant: a"); at != std::string::npos; at = messages.find("assistant: a", at + 1)) found += messages[at + 12];
+      CHECK((order.empty() || order == found));
+      order = found;
+    }
+    return order;
+  };
+  CHECK(order_of("{from: shots, k: 4, order: selected}") == "0123");
+  CHECK(order_of("{from: shots, k: 3, order: reversed}") == "210");
+  std::set<std::string> shuffles;
+  for (int shuffle = 1; shuffle <= 6; ++shuffle) {
+    const std::string order = order_of("{from: shots, k: 4, order: " + std::to_string(shuffle) + "}");
+    std::string sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    CHECK(sorted == "0123");
+    shuffles.insert(order);
+  }
+  CHECK(shuffles.size() >= 3);
+  CHECK(order_of("{from: shots, k: 0, order: 2}").empty());
+}
+
 TEST_CASE("an example that is the case itself is never shown") {
   RuntimeFolder folder;
   write_shots(folder, 3);

@@ -1,0 +1,83 @@
+// What `--json` prints is what its schema says: one run of every command that has a report.
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "cli/app.h"
+#include "core/base/embedded.h"
+#include "core/text/schema_checker.h"
+#include "tests/support/run_program.h"
+
+namespace llmops::test {
+namespace {
+
+struct Call { std::vector<std::string> arguments; int exit_code; };
+
+// In order, in one project made from the template `rag`.
+const std::vector<Call> kCalls = {
+    {{"init", "--template", "rag"}, 0},
+    {{"eval", "run", "rag", "--dry-run"}, 0},
+    {{"eval", "run", "rag"}, 0},
+    {{"version", "commit", "-m", "first"}, 0},
+    {{"eval", "run", "rag", "--baseline", "HEAD"}, 0},
+    {{"eval", "run", "strict.eval.yaml"}, 1},
+    {{"eval", "run", "rag", "--matrix", "steps.find.retrieve.top_k=1,3", "--dry-run"}, 0},
+    {{"eval", "run", "rag", "--matrix", "steps.find.retrieve.top_k=1,3", "--matrix", "steps.answer.variants=space"}, 0},
+    {{"eval", "show", "last", "--matrix"}, 0},
+    {{"eval", "list"}, 0},
+    {{"eval", "show"}, 0},
+    {{"eval", "show", "last", "--case", "t-01"}, 0},
+    {{"eval", "show", "last", "--failed"}, 0},
+    {{"eval", "metrics"}, 0},
+    {{"eval", "cache", "stats"}, 0},
+    {{"eval", "cache", "explain", "last", "--case", "t-01"}, 0},
+    {{"eval", "cache", "clear", "--yes"}, 0},
+    {{"eval", "data", "check", "data/eval.jsonl"}, 0},
+    {{"eval", "data", "stats", "data/eval.jsonl", "--label", "topic"}, 0},
+    {{"eval", "data", "dedupe", "data/eval.jsonl"}, 0},
+    {{"eval", "data", "dedupe", "data/eval.jsonl", "--method", "near"}, 0},
+    {{"eval", "data", "split", "data/eval.jsonl", "--parts", "a=.5,b=.5", "--near"}, 0},
+    {{"eval", "data", "overlap", "data/eval.jsonl", "replies/hand_written.jsonl"}, 1},
+    {{"version", "status"}, 0},
+    {{"version", "log"}, 0},
+    {{"version", "show"}, 0},
+    {{"version", "label", "prod", "HEAD", "-m", "why"}, 0},
+    {{"version", "labels"}, 0},
+    {{"version", "labels", "prod"}, 0},
+    {{"version", "lock"}, 0},
+    {{"config", "list"}, 0},
+    {{"config", "get", "jobs"}, 0},
+    {{"config", "set", "jobs", "4"}, 0},
+    {{"trust"}, 0},
+    {{"eval", "run", "none.eval.yaml"}, 2},
+};
+
+}  // namespace
+
+TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
+  Project project;
+  std::set<std::string> met;
+  for (const Call& call : kCalls) {
+    std::string shown;
+    for (const std::string& word : call.arguments) shown += (shown.empty() ? "" : " ") + word;
+    INFO(shown);
+    const nlohmann::json found = project.json(call.arguments, call.exit_code);
+    const std::string name = found.at("schema").get<std::string>();
+    REQUIRE(name.starts_with("llmops."));
+    const std::string short_name = name.substr(7, name.find('/') - 7);
+    met.insert(short_name);
+    auto schema = parse_json(embedded_file("schemas/" + short_name + ".json"), short_name);
+    REQUIRE(schema);
+    auto checker = SchemaChecker::compile(*schema);
+    REQUIRE(checker);
+    const auto failure = checker->check(*parse_json(found.dump(), "out"));
+    REQUIRE(failure);
+    if (*failure) FAIL_CHECK(short_name << ": " << (*failure)->message);
+  }
+  for (const Command& command : commands()) {
+    if (command.schema == nullptr) continue;
+    INFO(command.path);
+    CHECK(met.contains(command.schema));
+  }
+}
+
+}  // namespace llmops::test
