@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"eval data dedupe", "rows that repeat an earlier one, and a copy without them", "  llmops eval data dedupe train.jsonl --method near -o clean.jsonl\n", true, declare_eval_data_dedupe, "eval-data-dedupe"},
     {"eval data split", "parts that stay what they are when the file grows", "  llmops eval data split all.jsonl --parts train=.8,test=.2 --stratify label -o parts\n", true, declare_eval_data_split, "eval-data-split"},
     {"eval data overlap", "rows of an evaluation set that stand in another set, and a copy of that set without them", "  llmops eval data overlap train.jsonl eval.jsonl\n  llmops eval data overlap train.jsonl eval.jsonl -o decontaminated.jsonl\n", true, declare_eval_data_overlap, "eval-data-overlap"},
+    {"monitor ingest", "bring recorded traces of production into the store", "  llmops monitor ingest spans.jsonl\n  cat spans.jsonl | llmops monitor ingest -\n", true, declare_monitor_ingest, "monitor-ingest"},
     {"version status", "what changed in each chain since its last version, and whether llmops.lock agrees", "  llmops version status\n", false, declare_version_status, "version-status"},
     {"version commit", "make a version of every changed chain, and write llmops.lock", "  llmops version commit -m \"answer in one sentence\"\n", true, declare_version_commit, "version-commit"},
     {"version log", "the versions of a chain, newest first", "  llmops version log\n", false, declare_version_log, "version-log"},
@@ -44,6 +45,7 @@ constexpr Group kGroups[] = {
     {"eval", "run suites, look into runs"},
     {"eval cache", "what is reused, and why"},
     {"eval data", "check and refine dataset files"},
+    {"monitor", "production: bring in what it recorded"},
     {"version", "the chain as one artefact with its history"},
 };
 

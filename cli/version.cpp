@@ -97,9 +97,10 @@ std::string manifest_text(const Json& manifest, const Terminal& terminal) {
   if (chain.contains("models")) {
     for (const auto& [name, model] : chain["models"].items()) text += fmt::format("model   {}   {}\n", name, escape_control(dump_json(model)));
   }
+  if (!chain.contains("steps")) return text + "observed: its components are what its traces show\n";
   for (const Json& step : chain["steps"]) {
     std::string kind;
-    for (const char* body : {"model", "retrieve", "extract", "template", "exec"}) if (step.contains(body)) kind = body;
+    for (const char* body : {"model", "retrieve", "extract", "template", "exec", "agent", "chain"}) if (step.contains(body)) kind = body;
     text += fmt::format("step    {}   {}\n", json_to_text(step["id"]), kind);
   }
   return text;

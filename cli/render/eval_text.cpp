@@ -79,7 +79,9 @@ void add_metric_row(const Json& row, std::string& last_component, Table& table) 
 std::string header_line(const Json& document) {
   const Json& chain = document["chain"];
   std::string text = fmt::format("{} {}", text_at(chain, "name"), text_at(chain, "vid").substr(0, 12));
-  if (!chain.value("committed", false)) {
+  if (chain.value("observed", false)) {
+    text += " (observed)";
+  } else if (!chain.value("committed", false)) {
     std::string changed;
     for (const Json& part : chain.value("changed", Json::array())) changed += (changed.empty() ? "" : ", ") + json_to_text(part);
     text += changed.empty() ? " (uncommitted)" : fmt::format(" (uncommitted: {})", changed);
@@ -243,6 +245,10 @@ class CaseTree {
     if (const std::string tokens = tokens_text(record_.input_tokens, record_.output_tokens); !tokens.empty()) text_ += "   " + tokens;
     text_ += "\n";
     // What was asked: the first text that a step of the case read.
+    // Of a recorded case, what its row says was asked.
+    if (!record_.spans.empty() && record_.spans[0].kind == "external") {
+      if (auto row = parse_json(record_.row, "store"); row && row->is_object() && row->contains("input")) return body("   ", "case", json_to_text((*row)["input"]), kUnlimitedLines);
+    }
     for (const SpanRecord& span : record_.spans) {
       if (span.input.empty() || span.kind == "external") continue;
       body("   ", "case", sole_value(span.input), kUnlimitedLines);

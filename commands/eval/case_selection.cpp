@@ -41,7 +41,7 @@ std::string hash_of_row(const Json& row) {
 
 Result<CaseSelection> select_cases(const DatasetSpec& dataset, const EvalRunOptions& options, const std::optional<std::vector<std::string>>& only_ids) {
   LLMOPS_ASSIGN(const auto filters, parse_filters(options.filters));
-  LLMOPS_ASSIGN(const auto reader, open_dataset(dataset.source, dataset.shown_path, dataset.format));
+  LLMOPS_ASSIGN(const auto reader, open_rows(dataset));
   std::unordered_map<std::string, int64_t> seen;   // id -> row
   seen.max_load_factor(2);
   std::unordered_map<std::string, bool> wanted;
@@ -105,7 +105,7 @@ TaskSource::TaskSource(const Suite& suite, CaseSelection selection, int repeat, 
 }
 
 Status TaskSource::open() {
-  LLMOPS_ASSIGN(reader_, open_dataset(suite_.dataset.source, suite_.dataset.shown_path, suite_.dataset.format));
+  LLMOPS_ASSIGN(reader_, open_rows(suite_.dataset));
   return {};
 }
 
@@ -138,7 +138,7 @@ Result<bool> TaskSource::next_row() {
 
 Result<Json> RowLookup::row_of(const CaseRecord& record) {
   if (!reader_) {
-    if (auto reader = open_dataset(dataset_.source, dataset_.shown_path, dataset_.format)) reader_ = std::move(*reader);
+    if (auto reader = open_rows(dataset_)) reader_ = std::move(*reader);
     else return parse_json(record.row, "store");
   }
   while (row_.number - 1 < record.ordinal) {

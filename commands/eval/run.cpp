@@ -21,6 +21,7 @@
 #include "core/base/hash.h"
 #include "core/eval/accumulator.h"
 #include "core/eval/score_case.h"
+#include "core/eval/trace_case.h"
 #include "core/http/transport.h"
 #include "core/runtime/scheduler.h"
 #include "core/telemetry/capture.h"
@@ -53,8 +54,12 @@ class EvalRun {
 
   Result<EvalRunReport> run(const std::optional<RunRecord>& resumed) {
     LLMOPS_ASSIGN(capture_, parse_capture(session_.setting("capture")));
-    LLMOPS_CHECK(check_budget());
-    LLMOPS_CHECK(require_trust(session_, trust_items(inputs_.chain)));
+    is_recorded_ = inputs_.suite.dataset.traces.has_value();
+    // Recorded cases run nothing and spend nothing.
+    if (!is_recorded_) {
+      LLMOPS_CHECK(check_budget());
+      LLMOPS_CHECK(require_trust(session_, trust_items(inputs_.chain)));
+    }
     // What can be refused is refused before the run has a number and before there is a store.
     if (!options_.baseline.empty()) {
       LLMOPS_ASSIGN(auto baseline, load_baseline(session_, options_.baseline, inputs_.suite, inputs_.chain));
@@ -75,7 +80,7 @@ class EvalRun {
     // The snapshot looks for keys too, but then there is a store already.
     if (const auto there = session_.store(false); !there) LLMOPS_CHECK(check_for_keys(session_, inputs_.chain));
     LLMOPS_ASSIGN(store_, session_.store(true));
-    LLMOPS_CHECK(make_executor());
+    if (!is_recorded_) LLMOPS_CHECK(make_executor());
     LLMOPS_CHECK(begin(resumed));
     std::vector<std::pair<int64_t, int>> finished;
     if (resumed) {
@@ -173,7 +178,7 @@ class EvalRun {
     LLMOPS_CHECK(source.open());
     started_ns_ = session_.clock().steady_ns();
     // More workers than cores only get in each other's way when nothing waits.
-    const int workers = executor_->is_local() ? std::min(options_.jobs, static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) : options_.jobs;
+    const int workers = is_recorded_ || executor_->is_local() ? std::min(options_.jobs, static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))) : options_.jobs;
     RunWatch watch(session_, options_.time_limit_s, stop_, [this] { show_progress(); });
     const Status done = run_tasks<CaseTask>(
         workers,
@@ -236,12 +241,12 @@ class EvalRun {
     auto inputs = case_inputs(inputs_.suite, task.row);
     if (inputs) {
       input.inputs = std::move(*inputs);
-      result = executor_->run(input, stop_);
+      result = is_recorded_ ? result_of_trace(inputs_.chain, task.row) : executor_->run(input, stop_);
       if (stop_.cancelled() && result.error) return {};   // not finished: it is run again on resume
     } else {
       result.error = std::move(inputs).error();
     }
-    record.row = dump_json(task.row);
+    record.row = is_recorded_ ? row_without_spans(task.row) : dump_json(task.row);
     if (result.output) record.output = dump_json(*result.output);
     if (result.error) {
       record.error_code = result.error->kind.empty() ? std::string(error_code_name(result.error->code)) : result.error->kind;
@@ -264,6 +269,12 @@ class EvalRun {
       few_shot_cases_ += result.is_few_shot_example;
     }
     return writer_->add(std::move(record));
+  }
+
+  // Spans are stored as such.
+  static std::string row_without_spans(Json row) {
+    row.erase("spans");
+    return dump_json(row);
   }
 
   // Called under the lock, or before the workers start.
@@ -336,6 +347,7 @@ class EvalRun {
   std::mutex mutex_;
   ErrorTally errors_;
   std::string stop_reason_;
+  bool is_recorded_ = false;               // the dataset is of traces
   int repeat_ = 1;
   int64_t few_shot_cases_ = 0, total_ = 0, done_ = 0, reused_cases_ = 0, cases_without_score_ = 0, spans_ = 0, reused_ = 0, retries_ = 0;
   bool any_cost_ = false;
@@ -392,7 +404,7 @@ Result<EvalPlan> plan_eval_run(Session& session, const EvalRunOptions& options) 
   for (const auto& [name, model] : inputs.chain.models) plan.models.push_back(model.model.empty() ? name : name + " = " + model.model);
   for (const MetricSpec& metric : inputs.suite.metrics) plan.metrics.push_back(metric.name + "   " + metric.signature);
   for (const SuiteGate& gate : inputs.suite.gates) plan.gates.push_back(gate.gate.text);
-  for (const TrustItem& item : trust_items(inputs.chain)) plan.needs_trust.push_back(item.what);
+  if (!inputs.suite.dataset.traces) for (const TrustItem& item : trust_items(inputs.chain)) plan.needs_trust.push_back(item.what);
   return plan;
 }
 

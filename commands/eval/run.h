@@ -66,6 +66,7 @@ struct EvalRunReport {
   std::string chain_path, suite_path, dataset_path;
   std::vector<std::string> models;                  // "main = gpt-4o-mini"
   bool committed = false;                           // vid is the chain's head
+  bool observed = false;                            // the chain is what traces show of an application
   std::vector<std::string> changed;                 // against the head, when there is one
   int64_t case_count = 0, cases_done = 0, cases_without_score = 0;
   int repeat = 1;

@@ -67,6 +67,7 @@ Json eval_run_to_json(const EvalRunReport& report, bool with_cases) {
   json["run"] = {{"number", report.run.number}, {"uuid", report.run.uuid}, {"state", kStates[static_cast<int>(report.run.state)]}, {"stop_reason", report.run.stop_reason},
                  {"started", format_utc(report.run.started_ms)}, {"finished", report.run.finished_ms ? Json(format_utc(*report.run.finished_ms)) : Json(nullptr)}, {"wall_s", report.wall_s}, {"seed", report.seed}};
   json["chain"] = {{"name", report.run.chain}, {"path", report.chain_path}, {"vid", report.run.vid}, {"committed", report.committed}, {"changed", report.changed}};
+  if (report.observed) json["chain"]["observed"] = true;
   json["suite"] = {{"name", report.run.suite}, {"path", report.suite_path}, {"suite_id", report.run.suite_id}, {"dataset", report.dataset_path}};
   json["models"] = report.models;
   json["cases"] = {{"total", report.case_count}, {"done", report.cases_done}, {"without_score", report.cases_without_score}, {"repeat", report.repeat}};

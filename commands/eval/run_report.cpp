@@ -8,6 +8,7 @@
 namespace llmops {
 
 Status describe_chain(Store& store, const Chain& chain, EvalRunReport& report) {
+  report.observed = chain.manifest["chain"].contains("observed");
   LLMOPS_ASSIGN(const auto head, store.head(chain.name));
   report.committed = head && head->vid == chain.vid;
   if (head && !report.committed) {

@@ -25,10 +25,15 @@ Result<YamlDocument> read_document(const SuiteSource& source) {
 constexpr const char* kHeadHint = "begin with `llmops: eval/v1`";
 constexpr const char* kChainHint = "name the chain's file: chain: NAME.chain.yaml";
 
+bool is_of_traces(const Json& document) {
+  const auto dataset = document.find("dataset");
+  return dataset != document.end() && dataset->is_object() && dataset->contains("traces");
+}
+
 class SuiteLoader {
  public:
   SuiteLoader(const SuiteSource& source, YamlDocument& document, const Chain& chain, Suite& suite)
-      : source_(source), document_(document), chain_(chain), suite_(suite) {}
+      : source_(source), document_(document), chain_(chain), suite_(suite), place_{suite.root, suite.directory, source.shown_path} {}
 
   Status load() {
     for (const Override& override : source_.overrides) LLMOPS_CHECK(apply_input(override));
@@ -36,10 +41,13 @@ class SuiteLoader {
     LLMOPS_ASSIGN(const std::string schema, top.text("llmops", kHeadHint));
     if (schema != "eval/v1") return document_.error_at("/llmops", fmt::format("'{}' is not a suite", schema), "write `llmops: eval/v1`");
     LLMOPS_CHECK(top.expect_only({"llmops", "chain", "description", "dataset", "inputs", "repeat", "metrics", "gates"}));
-    LLMOPS_ASSIGN(suite_.chain_path, top.text("chain", kChainHint));
+    if (!is_of_traces(document_.value()) || top.find("chain") != nullptr) {
+      LLMOPS_ASSIGN(suite_.chain_path, top.text("chain", kChainHint));
+    }
+    top.find("dataset");
+    LLMOPS_ASSIGN(suite_.dataset, read_dataset(document_, place_, source_.production, suite_.files));
     LLMOPS_ASSIGN(const auto description, top.optional_text("description", EmptyText::kAllowed));
     static_cast<void>(description);
-    LLMOPS_CHECK(load_dataset(top));
     LLMOPS_CHECK(load_inputs(top));
     LLMOPS_ASSIGN(const auto repeat, top.optional_integer("repeat", 1, 10'000));
     suite_.repeat = static_cast<int>(repeat.value_or(1));
@@ -72,42 +80,6 @@ class SuiteLoader {
     return document_.error_at(pointer, std::move(message), std::move(hint));
   }
 
-  Result<ManifestFile> add_file(const std::string& path, const std::string& pointer, FileRole role) {
-    auto resolved = resolve_inside(suite_.root, suite_.directory, path);
-    if (!resolved) return std::move(resolved.error()).at(document_.place_of(pointer));
-    auto hashed = hash_file(*resolved, fs::path(path).lexically_normal().generic_string(), role);
-    if (!hashed) {
-      if (hashed.error().code == ErrorCode::kNotFound) return error_at(pointer, fmt::format("file '{}' does not exist", path), "paths are relative to the suite file");
-      return std::move(hashed.error()).at(document_.place_of(pointer));
-    }
-    suite_.files.push_back(*hashed);
-    return *hashed;
-  }
-
-  Status load_dataset(YamlReader& top) {
-    if (top.find("dataset") == nullptr) return top.missing("dataset", "write dataset: {path: data/eval.jsonl}");
-    LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, "/dataset", "dataset"));
-    if (reader.find("traces") != nullptr) return document_.error_at_key("/dataset/traces", "evaluation of recorded traces is not in this version of llmops", "see ROADMAP.md");
-    DatasetSpec& dataset = suite_.dataset;
-    LLMOPS_ASSIGN(dataset.path, reader.text("path", "name the file of rows, like path: data/eval.jsonl"));
-    LLMOPS_ASSIGN(const auto format, reader.optional_text("format"));
-    if (format) {
-      auto parsed = parse_dataset_format(*format);
-      if (!parsed) return std::move(parsed.error()).at(document_.place_of("/dataset/format"));
-      dataset.format = *parsed;
-    }
-    LLMOPS_ASSIGN(const auto id, reader.optional_text("id"));
-    dataset.id_field_written = id.has_value();
-    dataset.id_field = id.value_or("id");
-    LLMOPS_ASSIGN(const auto cluster, reader.optional_text("cluster"));
-    dataset.cluster_field = cluster.value_or("");
-    LLMOPS_CHECK(reader.finish());
-    LLMOPS_ASSIGN(const ManifestFile file, add_file(dataset.path, "/dataset/path", FileRole::kData));
-    dataset.source = file.source;
-    dataset.shown_path = (fs::path(source_.shown_path).parent_path() / file.path).lexically_normal().generic_string();
-    return {};
-  }
-
   Result<Template> template_at(const std::string& pointer, const std::string& text) {
     return Template::parse(text, {document_.place_of(pointer), false});
   }
@@ -137,6 +109,8 @@ class SuiteLoader {
         suite_.inputs.emplace_back(name, std::move(made));
       }
     }
+    // Recorded cases were given their inputs already.
+    if (suite_.dataset.traces) return {};
     for (const std::string& name : chain_.inputs) {
       const bool given = std::any_of(suite_.inputs.begin(), suite_.inputs.end(), [&](const auto& input) { return input.first == name; });
       if (given) continue;
@@ -283,7 +257,7 @@ class SuiteLoader {
     build.params = &spec.literals;
     build.read_file = [&](std::string_view name) -> Result<std::string> {
       const std::string key(name);
-      LLMOPS_ASSIGN(const ManifestFile file, add_file(spec.literals[key].get<std::string>(), reader.pointer_of(key), FileRole::kText));
+      LLMOPS_ASSIGN(const ManifestFile file, add_suite_file(document_, place_, spec.literals[key].get<std::string>(), reader.pointer_of(key), FileRole::kText, suite_.files));
       LLMOPS_ASSIGN(const std::string bytes, read_file(file.source));
       return normalize_text(bytes);
     };
@@ -322,20 +296,72 @@ class SuiteLoader {
   YamlDocument& document_;
   const Chain& chain_;
   Suite& suite_;
+  DatasetPlace place_;
 };
 
 }  // namespace
 
-Result<std::string> read_suite_chain(const SuiteSource& source) {
+Result<SuiteHead> read_suite_head(const SuiteSource& source) {
   LLMOPS_ASSIGN(const YamlDocument document, read_document(source));
   LLMOPS_ASSIGN(YamlReader top, YamlReader::open(document, "", "the suite"));
   LLMOPS_ASSIGN(const std::string schema, top.text("llmops", kHeadHint));
   if (schema != "eval/v1") return document.error_at("/llmops", fmt::format("'{}' is not a suite", schema), "write `llmops: eval/v1`");
-  LLMOPS_ASSIGN(const std::string chain, top.text("chain", kChainHint));
-  auto resolved = resolve_inside(source.root, source.file.parent_path(), chain);
+  SuiteHead head;
+  if (is_of_traces(document.value())) {
+    head.is_of_traces = true;
+    const Json& traces = document.value()["dataset"]["traces"];
+    if (traces.is_object() && traces.contains("label") && traces["label"].is_string()) head.label = traces["label"].get<std::string>();
+    if (top.find("chain") == nullptr) {
+      if (!head.label.empty()) return document.error_at("/dataset/traces/label", fmt::format("label '{}' is of no chain", head.label), kChainHint);
+      return head;
+    }
+  }
+  LLMOPS_ASSIGN(head.chain, top.text("chain", kChainHint));
+  auto resolved = resolve_inside(source.root, source.file.parent_path(), head.chain);
   if (!resolved) return std::move(resolved.error()).at(document.place_of("/chain"));
   std::error_code ignored;
-  if (!fs::exists(*resolved, ignored)) return document.error_at("/chain", fmt::format("chain '{}' does not exist", chain), "paths are relative to the suite file");
+  if (!fs::exists(*resolved, ignored)) return document.error_at("/chain", fmt::format("chain '{}' does not exist", head.chain), "paths are relative to the suite file");
+  return head;
+}
+
+namespace {
+
+std::string suite_name(const SuiteSource& source) {
+  const std::string name = source.file.filename().string();
+  for (const char* ending : {".eval.yaml", ".eval.yml", ".yaml", ".yml", ".json"}) {
+    if (name.ends_with(ending)) return name.substr(0, name.size() - std::string_view(ending).size());
+  }
+  return name;
+}
+
+}  // namespace
+
+Result<Chain> observed_chain(const SuiteSource& source) {
+  LLMOPS_ASSIGN(const YamlDocument document, read_document(source));
+  std::vector<ManifestFile> files;
+  LLMOPS_ASSIGN(const DatasetSpec dataset, read_dataset(document, {source.root, source.file.parent_path(), source.shown_path}, source.production, files));
+  Chain chain;
+  chain.name = suite_name(source);
+  chain.shown_path = source.shown_path;
+  chain.file = source.file;
+  chain.directory = source.file.parent_path();
+  chain.root = source.root;
+  LLMOPS_ASSIGN(const auto reader, open_rows(dataset));
+  DatasetRow row;
+  while (true) {
+    LLMOPS_ASSIGN(const bool more, reader->next(row));
+    if (!more) break;
+    for (const Json& span : row.value["spans"]) {
+      const std::string id = span["component"].get<std::string>();
+      if (chain.find_step(id) != nullptr) continue;
+      StepSpec step;
+      step.id = id;
+      step.body = ExecStep{};
+      chain.steps.push_back(std::move(step));
+    }
+  }
+  chain.manifest = make_manifest({{"llmops", "chain/v1"}, {"name", chain.name}, {"observed", true}}, {}, {});
+  LLMOPS_ASSIGN(chain.vid, manifest_vid(chain.manifest));
   return chain;
 }
 
@@ -346,13 +372,7 @@ Result<Suite> load_suite(const SuiteSource& source, const Chain& chain) {
   suite.directory = source.file.parent_path();
   suite.root = source.root;
   suite.shown_path = source.shown_path;
-  suite.name = source.file.filename().string();
-  for (const char* ending : {".eval.yaml", ".eval.yml", ".yaml", ".yml", ".json"}) {
-    if (suite.name.ends_with(ending)) {
-      suite.name = suite.name.substr(0, suite.name.size() - std::string_view(ending).size());
-      break;
-    }
-  }
+  suite.name = suite_name(source);
   SuiteLoader loader(source, document, chain, suite);
   LLMOPS_CHECK(loader.load());
   return suite;

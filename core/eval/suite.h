@@ -8,8 +8,8 @@
 
 #include "core/chain/chain.h"
 #include "core/eval/gates.h"
+#include "core/eval/dataset_spec.h"
 #include "core/eval/metric.h"
-#include "core/format/dataset_rows.h"
 
 namespace llmops {
 
@@ -30,14 +30,6 @@ struct MetricSpec {
   SourcePlace place;
 };
 
-struct DatasetSpec {
-  std::string path, shown_path;
-  fs::path source;
-  DatasetFormat format = DatasetFormat::kAuto;
-  std::string id_field = "id";
-  bool id_field_written = false;            // then a row without it is an error
-  std::string cluster_field;
-};
 
 struct SuiteGate { Gate gate; SourcePlace place; };
 
@@ -58,10 +50,19 @@ struct SuiteSource {
   fs::path file, root;
   std::string shown_path;
   std::vector<Override> overrides = {};     // of inputs.NAME alone: what an input is in every case
+  ProductionTraces production = {};         // for datasets that read the store
 };
 
-// The `chain:` of a suite, before anything else of it is looked at.
-Result<std::string> read_suite_chain(const SuiteSource& source);
+// What says which chain a suite is over, before anything else of it is looked at.
+struct SuiteHead {
+  std::string chain;                        // path from the suite; empty: the dataset is of traces and no chain is named
+  std::string label;                        // of a dataset of traces: the version that made them; empty: none is named
+  bool is_of_traces = false;
+};
+Result<SuiteHead> read_suite_head(const SuiteSource& source);
+// The chain of a suite of traces that names none: its steps are the components that the traces show, in the order in which they are
+// met, and its version is the suite's name and nothing else. Errors: of the dataset.
+Result<Chain> observed_chain(const SuiteSource& source);
 // Errors (kConfig, with the place): as formats.md says; kUsage: an override of an input that the chain has not; a target, a gate or an input that the chain does not have.
 Result<Suite> load_suite(const SuiteSource& source, const Chain& chain);
 

@@ -83,6 +83,10 @@ class LocalStore final : public Store {
   Result<CacheStats> cache_stats() override;
   Result<int64_t> clear_cache() override;
 
+  Result<SpanCounts> add_spans(const std::vector<StoredSpan>& spans) override;
+  Result<std::vector<int64_t>> traces(std::string_view service) override;
+  Result<std::vector<std::string>> trace_spans(int64_t trace) override;
+
   const std::filesystem::path& directory() const override { return layout_.root; }
 
   Committer& committer() { return committer_; }

@@ -110,4 +110,12 @@ struct CachedResponse {
   int64_t created_ms = 0;
 };
 
+// ---- production ----
+struct StoredSpan {
+  std::string trace, span;     // identifiers of the application that recorded them
+  std::string service;         // empty: not told
+  int64_t start_ms = 0;        // unix
+  std::string body;            // JSON
+};
+
 }  // namespace llmops

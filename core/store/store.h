@@ -13,6 +13,7 @@
 //   db.before_commit, db.after_commit       around every commit of SQLite
 //   db.before_checkpoint    before the write-ahead log is copied into the database
 //   run.batch, run.finish   before a batch of cases and responses; inside the transaction that ends a run
+//   traces.batch            inside the transaction that adds spans of production
 // and those of core/base/fs.h (fs.write, fs.before_rename, fs.mkdir).
 #pragma once
 
@@ -111,6 +112,14 @@ class Store {
   virtual Result<CacheStats> cache_stats() = 0;
   // Forgets responses and step keys (runs stay whole). Returns how many entries.
   virtual Result<int64_t> clear_cache() = 0;
+
+  // ---- production ----
+  struct SpanCounts { int64_t added = 0, known = 0, new_traces = 0; };
+  // All or none. A span that is stored already, by its trace and its own identifier, stays as it is.
+  virtual Result<SpanCounts> add_spans(const std::vector<StoredSpan>& spans) = 0;
+  // Traces of a service (empty: of all), by the start of their earliest span; then the bodies of one, by the span's identifier.
+  virtual Result<std::vector<int64_t>> traces(std::string_view service) = 0;
+  virtual Result<std::vector<std::string>> trace_spans(int64_t trace) = 0;
 
   virtual const std::filesystem::path& directory() const = 0;
 };

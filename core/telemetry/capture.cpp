@@ -57,6 +57,22 @@ void redact_values(Json& value) {
   else if (value.is_structured()) for (Json& part : value) redact_values(part);
 }
 
+void scrub_values(Json& value, const SecretScrubber& scrubber) {
+  if (value.is_string()) value = scrubber.scrub(value.get_ref<const std::string&>());
+  else if (value.is_structured()) for (Json& part : value) scrub_values(part, scrubber);
+}
+
+void capture_value(Json& value, Capture capture, const SecretScrubber& scrubber) {
+  if (value.is_null()) return;
+  if (capture == Capture::kHash) {
+    const std::string text = dump_json(value);
+    value = {{"sha256", sha256_hex(text)}, {"bytes", text.size()}};
+    return;
+  }
+  scrub_values(value, scrubber);
+  if (capture == Capture::kRedacted) redact_values(value);
+}
+
 // Of what a provider said beside the reply, digests and counts are always kept. Log probabilities hold the reply in
 // pieces too small for any rule, so they are kept whole or not at all.
 void capture_attributes(std::string& attributes, Capture capture, const SecretScrubber& scrubber) {
@@ -100,6 +116,15 @@ void apply_capture(CaseRecord& record, Capture capture, const SecretScrubber& sc
     if (capture == Capture::kFull) score.detail = scrubber.scrub(score.detail);
     else score.detail.clear();
   }
+}
+
+void apply_capture(TraceSpan& span, Capture capture, const SecretScrubber& scrubber) {
+  for (Json* value : {&span.input, &span.output, &span.messages, &span.tool_calls}) capture_value(*value, capture, scrubber);
+  capture_message(span.error_message, capture, scrubber);
+  // Nobody knows what else an application noted.
+  if (capture == Capture::kHash) span.attributes = Json::object();
+  else capture_value(span.attributes, capture, scrubber);
+  if (capture != Capture::kFull && !span.user.empty()) span.user = sha256_hex(span.user).substr(0, 16);
 }
 
 }  // namespace llmops

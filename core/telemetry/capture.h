@@ -7,6 +7,7 @@
 #include "core/base/result.h"
 #include "core/base/secret.h"
 #include "core/store/records.h"
+#include "core/telemetry/trace.h"
 
 namespace llmops {
 
@@ -21,6 +22,9 @@ Result<Capture> parse_capture(std::string_view name);
 // Applies the level and the scrubber to every body of the record before it is stored. Anything but kFull takes the memo
 // keys away: what is not kept cannot be reused.
 void apply_capture(CaseRecord& record, Capture capture, const SecretScrubber& scrubber);
+
+// The same for a span of production: texts, messages, calls and attributes; the user's identifier is kept as a digest below kFull.
+void apply_capture(TraceSpan& span, Capture capture, const SecretScrubber& scrubber);
 
 // `text` with personal data replaced by "[email]", "[phone]", "[card]", "[iban]", "[ip]".
 std::string redact_personal_data(std::string_view text);

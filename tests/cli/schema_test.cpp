@@ -37,6 +37,8 @@ const std::vector<Call> kCalls = {
     {{"eval", "data", "dedupe", "data/eval.jsonl", "--method", "near"}, 0},
     {{"eval", "data", "split", "data/eval.jsonl", "--parts", "a=.5,b=.5", "--near"}, 0},
     {{"eval", "data", "overlap", "data/eval.jsonl", "replies/hand_written.jsonl"}, 1},
+    {{"monitor", "ingest", "spans.jsonl"}, 0},
+    {{"eval", "run", "traces.eval.yaml"}, 0},
     {{"version", "status"}, 0},
     {{"version", "log"}, 0},
     {{"version", "show"}, 0},
@@ -55,6 +57,8 @@ const std::vector<Call> kCalls = {
 
 TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
   Project project;
+  project.write("spans.jsonl", "{\"trace\": \"t\", \"id\": \"1\", \"name\": \"reply\", \"output\": \"hi\"}\nno\n");
+  project.write("traces.eval.yaml", "llmops: eval/v1\ndataset: {traces: {from: production}}\nmetrics: [{name: short, type: regex, target: output, pattern: hi}]\n");
   std::set<std::string> met;
   for (const Call& call : kCalls) {
     std::string shown;

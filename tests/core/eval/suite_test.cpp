@@ -33,11 +33,11 @@ TEST_CASE("a suite that does not exist, and the chain that it names") {
   CHECK(told(load_suite(source, *folder.chain).error()) == "suite 's.eval.yaml' does not exist | name another file, or run `llmops init --template qa` for an example");
   CHECK(load_suite(source, *folder.chain).error().code == ErrorCode::kNotFound);
   folder.dir.write("s.eval.yaml", kSuiteHead);
-  CHECK(*read_suite_chain(source) == "demo.chain.yaml");
+  CHECK(read_suite_head(source)->chain == "demo.chain.yaml");
   folder.dir.write("s.eval.yaml", "llmops: eval/v1\nchain: other.chain.yaml\n");
-  CHECK(told(read_suite_chain(source).error()) == "s.eval.yaml:2:8: chain 'other.chain.yaml' does not exist | paths are relative to the suite file");
+  CHECK(told(read_suite_head(source).error()) == "s.eval.yaml:2:8: chain 'other.chain.yaml' does not exist | paths are relative to the suite file");
   folder.dir.write("s.eval.yaml", "llmops: eval/v1\nchain: ../demo.chain.yaml\n");
-  CHECK(told(read_suite_chain(source).error()).starts_with("s.eval.yaml:2:8: path '../demo.chain.yaml' leads outside the project"));
+  CHECK(told(read_suite_head(source).error()).starts_with("s.eval.yaml:2:8: path '../demo.chain.yaml' leads outside the project"));
 }
 
 TEST_CASE("the dataset is a file of the project in a known format") {
@@ -48,7 +48,7 @@ TEST_CASE("the dataset is a file of the project in a known format") {
   CHECK(dataset("{path: eval.jsonl, format: jsnl}").starts_with("s.eval.yaml:3:37: "));
   CHECK(dataset("{path: eval.jsonl, format: jsnl}").ends_with("did you mean 'jsonl'?"));
   CHECK(dataset("{path: eval.jsonl, ids: x}") == "s.eval.yaml:3:29: unknown key 'ids' in dataset | did you mean 'id'?");
-  CHECK(dataset("{traces: {from: production}}") == "s.eval.yaml:3:11: evaluation of recorded traces is not in this version of llmops | see ROADMAP.md");
+  CHECK(dataset("{traces: {from: production}}") == "s.eval.yaml:3:26: traces of production are not at hand here | name a file of spans");
 }
 
 TEST_CASE("inputs are those of the chain, all of them or none") {

@@ -142,3 +142,35 @@ TEST_CASE("a model span has the names of the GenAI conventions, and what is unkn
   plain.error_code = "timeout";
   CHECK(dump_json(genai_attributes(plain)) == R"({"gen_ai.operation.name":"execute_tool","error.type":"timeout"})");
 }
+
+TEST_CASE("a span of production keeps of its bodies what the level says, and a key in none") {
+  SecretScrubber scrubber;
+  scrubber.add(Secret("KEY", "hunter2-hunter2"));
+  const auto with = [&](Capture level) {
+    TraceSpan span;
+    span.trace_id = "t";
+    span.span_id = "s";
+    span.name = "chat";
+    span.user = "ada@example.org";
+    span.input = "mail me at ada@example.org";
+    span.output = {{"deep", {"key hunter2-hunter2"}}};
+    span.messages = {{{"role", "user"}, {"content", "hunter2-hunter2 of ada@example.org"}}};
+    span.tool_calls = {{{"name", "send"}, {"arguments", {{"to", "ada@example.org"}}}}};
+    span.attributes = {{"note", "hunter2-hunter2 ada@example.org"}, {"count", 3}};
+    span.error_message = "hunter2-hunter2";
+    apply_capture(span, level, scrubber);
+    return span_to_json(span);
+  };
+  for (const Capture level : {Capture::kFull, Capture::kRedacted, Capture::kHash}) CHECK(dump_json(with(level)).find("hunter2") == std::string::npos);
+  const Json full = with(Capture::kFull), redacted = with(Capture::kRedacted), hashed = with(Capture::kHash);
+  CHECK(full["input"] == "mail me at ada@example.org");
+  CHECK(full["output"]["deep"][0] == "key [secret KEY]");
+  CHECK(full["user"] == "ada@example.org");
+  CHECK(dump_json(redacted).find("ada@example.org") == std::string::npos);
+  CHECK(redacted["input"] == "mail me at [email]");
+  CHECK(redacted["attributes"]["count"] == 3);
+  CHECK(redacted["user"] == sha256_hex("ada@example.org").substr(0, 16));
+  CHECK(hashed["input"]["sha256"] == sha256_hex("\"mail me at ada@example.org\""));
+  CHECK_FALSE(hashed.contains("attributes"));
+  CHECK(dump_json(hashed).find("send") == std::string::npos);
+}

@@ -1,0 +1,38 @@
+#include "core/telemetry/stored_traces.h"
+
+namespace llmops {
+namespace {
+
+class StoredTraceReader : public TraceReader {
+ public:
+  StoredTraceReader(Store& store, std::vector<int64_t> traces) : store_(store), traces_(std::move(traces)) {}
+  Result<bool> next(Trace& trace) override {
+    if (at_ == traces_.size()) return false;
+    LLMOPS_ASSIGN(const auto bodies, store_.trace_spans(traces_[at_++]));
+    std::vector<TraceSpan> spans;
+    for (const std::string& body : bodies) {
+      LLMOPS_ASSIGN(const Json json, parse_json(body, "store"));
+      LLMOPS_ASSIGN(TraceSpan span, span_from_json(json));
+      spans.push_back(std::move(span));
+    }
+    std::string id = spans.empty() ? "" : spans[0].trace_id;
+    trace = make_trace(std::move(id), std::move(spans));
+    return true;
+  }
+
+ private:
+  Store& store_;
+  std::vector<int64_t> traces_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+StoredSpan to_stored(const TraceSpan& span) { return {span.trace_id, span.span_id, span.service, static_cast<int64_t>(span.start_ms), dump_json(span_to_json(span))}; }
+
+Result<std::unique_ptr<TraceReader>> StoredTraces::open() const {
+  LLMOPS_ASSIGN(auto traces, store_.traces(service_));
+  return std::unique_ptr<TraceReader>(std::make_unique<StoredTraceReader>(store_, std::move(traces)));
+}
+
+}  // namespace llmops

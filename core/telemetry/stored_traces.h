@@ -1,0 +1,22 @@
+// Traces out of the store, as `monitor ingest` put them there.
+#pragma once
+
+#include "core/store/store.h"
+#include "core/telemetry/trace.h"
+
+namespace llmops {
+
+StoredSpan to_stored(const TraceSpan& span);
+
+// Of a service (empty: of all), by start. The store must outlive it. Memory: 8 bytes for each trace, and one trace.
+class StoredTraces : public TraceSource {
+ public:
+  StoredTraces(Store& store, std::string service) : store_(store), service_(std::move(service)) {}
+  Result<std::unique_ptr<TraceReader>> open() const override;
+
+ private:
+  Store& store_;
+  std::string service_;
+};
+
+}  // namespace llmops
