@@ -15,6 +15,8 @@
 #include "commands/eval/run_report.h"
 #include "commands/eval/run_settings.h"
 #include "commands/eval/run_watch.h"
+#include "commands/external_assets.h"
+#include "commands/network.h"
 #include "commands/trust.h"
 #include "commands/version/key_scan.h"
 #include "commands/version/reference.h"
@@ -115,17 +117,8 @@ class EvalRun {
   }
 
   Status make_executor() {
-    TransportOptions transport;
-    const std::string offline = session_.setting("offline");
-    transport.offline = offline == "1" || offline == "true";
-    const auto first_of = [&](std::initializer_list<const char*> names) {
-      for (const char* name : names) if (const auto value = session_.variable(name); value && !value->empty()) return *value;
-      return std::string();
-    };
-    transport.proxy = first_of({"https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"});
-    transport.no_proxy = first_of({"no_proxy", "NO_PROXY"});
-    transport.ca_file = first_of({"SSL_CERT_FILE"});
-    transport_ = make_curl_transport(transport);
+    transport_ = make_transport(session_);
+    external_.emplace(session_, *transport_);
     limiter_ = std::make_unique<AdaptiveLimiter>(options_.jobs);
     RuntimeContext context;
     context.store = store_;
@@ -136,8 +129,9 @@ class EvalRun {
     context.budget = &budget_;
     context.secret = [this](const SecretReference& reference) { return session_.secret(reference); };
     for (const auto& [name, value] : session_.surroundings().variables) context.child_environment.emplace_back(name, value);
+    context.external_file = [this](const AssetSpec& asset) { return external_->get(asset); };
     context.cache = options_.no_cache ? CacheUse::kWriteOnly : CacheUse::kReadAndWrite;
-    context.retry.max_retries = static_cast<int>(session_.number_setting("retries"));
+    context.retry = retry_policy(session_);
     context.seed = options_.seed;
     context.jobs = options_.jobs;
     context.cancel = session_.surroundings().cancel;
@@ -339,6 +333,7 @@ class EvalRun {
   std::optional<Baseline> baseline_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<AdaptiveLimiter> limiter_;
+  std::optional<ExternalAssets> external_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<RunWriter> writer_;
   std::unique_ptr<SeriesAccumulator> accumulator_;

@@ -5,16 +5,13 @@
 #include <fmt/format.h>
 
 #include "commands/version/key_scan.h"
+#include "core/base/hash.h"
 #include "core/store/canonical_reader.h"
 
 namespace llmops {
 namespace {
 
 constexpr size_t kShortestPrefix = 6;
-
-bool is_hex(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
 
 Result<VersionRecord> resolve_base(Store& store, const std::string& chain, const std::string& base) {
   if (base == "HEAD") {

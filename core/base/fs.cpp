@@ -152,6 +152,57 @@ Status write_file_atomic(const fs::path& path, std::string_view bytes, const Wri
   return file.commit();
 }
 
+Result<PartialFile> PartialFile::open(fs::path path, const char* failpoint) {
+  PartialFile file;
+  file.final_ = std::move(path);
+  file.failpoint_ = failpoint;
+  file.fd_ = ::open(file.part().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (file.fd_ < 0) return io_error("write", file.part(), errno);
+  struct stat info {};
+  if (fstat(file.fd_, &info) != 0) return io_error("write", file.part(), errno);
+  file.size_bytes_ = static_cast<uint64_t>(info.st_size);
+  return file;
+}
+
+PartialFile::PartialFile(PartialFile&& other) noexcept
+    : final_(std::move(other.final_)), failpoint_(other.failpoint_), fd_(std::exchange(other.fd_, -1)), size_bytes_(other.size_bytes_) {}
+
+PartialFile& PartialFile::operator=(PartialFile&& other) noexcept {
+  std::swap(final_, other.final_);
+  std::swap(failpoint_, other.failpoint_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_bytes_, other.size_bytes_);
+  return *this;
+}
+
+PartialFile::~PartialFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+fs::path PartialFile::part() const { return part_of(final_); }
+
+Status PartialFile::append(std::string_view bytes) {
+  const int injected = failpoint(failpoint_);
+  if (const int number = injected != 0 ? injected : write_all(fd_, bytes)) return io_error("write", final_, number);
+  size_bytes_ += bytes.size();
+  return {};
+}
+
+Status PartialFile::restart() {
+  if (ftruncate(fd_, 0) != 0) return io_error("write", part(), errno);
+  size_bytes_ = 0;
+  return {};
+}
+
+Status PartialFile::commit() {
+  if (fsync(fd_) != 0) return io_error("write", final_, errno);
+  if (close(std::exchange(fd_, -1)) != 0) return io_error("write", final_, errno);
+  if (const int injected = failpoint("fs.before_rename")) return io_error("write", final_, injected);
+  if (rename(part().c_str(), final_.c_str()) != 0) return io_error("write", final_, errno);
+  if (const int number = sync_directory(final_.parent_path())) return io_error("write", final_, number);
+  return {};
+}
+
 Status ensure_directory(const fs::path& path, unsigned mode) {
   struct stat info {};
   if (stat(path.c_str(), &info) == 0) {

@@ -44,6 +44,30 @@ class AtomicFile {
   int fd_ = -1;
 };
 
+// A file that takes more than one run of the program to write: bytes gather in PATH.part, which an error or an interruption
+// leaves as it is, until commit() gives them their name.
+class PartialFile {
+ public:
+  // Opens or makes PATH.part; what it holds stays. `failpoint`: before bytes are appended.
+  static Result<PartialFile> open(fs::path path, const char* failpoint = "fs.write");
+  PartialFile(PartialFile&& other) noexcept;
+  PartialFile& operator=(PartialFile&& other) noexcept;
+  ~PartialFile();
+  uint64_t size_bytes() const { return size_bytes_; }
+  fs::path part() const;
+  Status append(std::string_view bytes);
+  Status restart();               // drops what is there
+  Status commit();                // durable
+  static fs::path part_of(const fs::path& path) { return fs::path(path) += ".part"; }
+
+ private:
+  PartialFile() = default;
+  fs::path final_;
+  const char* failpoint_ = "fs.write";
+  int fd_ = -1;
+  uint64_t size_bytes_ = 0;
+};
+
 Status ensure_directory(const fs::path& path, unsigned mode = 0755);
 Status remove_file(const fs::path& path);  // absent is fine
 

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -33,6 +34,10 @@ Sha256Digest sha256(std::string_view bytes) {
   Sha256Digest digest;
   SHA256_Final(digest.data(), &context);
   return digest;
+}
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 std::string to_hex(std::string_view bytes) {

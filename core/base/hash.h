@@ -32,6 +32,7 @@ class Sha256 {
 Sha256Digest sha256(std::string_view bytes);
 std::string to_hex(std::string_view bytes);                     // lower case
 std::string sha256_hex(std::string_view bytes);                 // 64 characters
+bool is_hex(std::string_view text);                             // as to_hex writes; not empty
 struct FileDigest { std::string sha256; uint64_t size_bytes = 0; };
 // Streams the file: memory stays flat.
 Result<FileDigest> sha256_file(const std::filesystem::path& path);

@@ -12,6 +12,7 @@
 
 #include "core/base/yaml.h"
 #include "core/chain/manifest.h"
+#include "core/store/external_source.h"
 #include "core/text/chunk.h"
 #include "core/text/jinja.h"
 #include "core/text/schema_checker.h"
@@ -64,7 +65,9 @@ struct ModelSpec {
 struct AssetSpec {
   std::string name, kind;
   std::string path;                            // as written; empty for external ones
-  std::vector<ManifestFile> files;
+  std::vector<ManifestFile> files;             // empty for external ones
+  std::optional<ExternalSource> external;
+  std::string base;                            // adapter: the model that it was trained on
   SourcePlace place;
 };
 

@@ -29,6 +29,9 @@ class ChainLoader {
   // load_assets.cpp
   Status load_assets(YamlReader& top);
   Status load_asset(const std::string& name, const std::string& pointer);
+  // What pins an external asset, without its address.
+  Result<ExternalSource> load_pins(YamlReader& reader);
+  Status check_external(const YamlReader& reader, const std::string& name, const ExternalSource& source) const;
   // The `adapters` of models, once the assets are known.
   Status load_adapters();
   Status load_adapters_of(ModelSpec& model);

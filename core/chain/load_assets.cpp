@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "core/base/hash.h"
 #include "core/chain/chain_loader.h"
 
 namespace llmops {
@@ -44,6 +45,29 @@ Status ChainLoader::load_adapters_of(ModelSpec& model) {
   return {};
 }
 
+Result<ExternalSource> ChainLoader::load_pins(YamlReader& reader) {
+  ExternalSource source;
+  LLMOPS_ASSIGN(const auto sha256, reader.optional_text("sha256"));
+  LLMOPS_ASSIGN(const auto etag, reader.optional_text("etag"));
+  LLMOPS_ASSIGN(const auto revision, reader.optional_text("revision"));
+  LLMOPS_ASSIGN(const auto copy, reader.optional_bool("copy"));
+  source.sha256 = sha256.value_or("");
+  source.etag = etag.value_or("");
+  source.revision = revision.value_or("");
+  source.copy = copy.value_or(true);
+  return source;
+}
+
+Status ChainLoader::check_external(const YamlReader& reader, const std::string& name, const ExternalSource& source) const {
+  if (source.sha256.empty() && source.etag.empty() && source.revision.empty()) return error_at(reader.pointer_of("uri"), fmt::format("external asset '{}' is not pinned", name), "add its sha256, etag or revision");
+  if (!source.sha256.empty() && (source.sha256.size() != 64 || !is_hex(source.sha256))) {
+    return error_at(reader.pointer_of("sha256"), fmt::format("the sha256 of asset '{}' is not a SHA-256 digest", name), "write the 64 hex digits in lower case that sha256sum prints");
+  }
+  const auto url = external_url(source);
+  if (!url) return Error(url.error()).at(document_.place_of(reader.pointer_of("uri")));
+  return {};
+}
+
 Status ChainLoader::load_asset(const std::string& name, const std::string& pointer) {
   LLMOPS_ASSIGN(YamlReader reader, YamlReader::open(document_, pointer, fmt::format("asset '{}'", name)));
   AssetSpec asset;
@@ -58,15 +82,13 @@ Status ChainLoader::load_asset(const std::string& name, const std::string& point
   LLMOPS_ASSIGN(const auto path, reader.optional_text("path"));
   LLMOPS_ASSIGN(const auto uri, reader.optional_text("uri"));
   if (path.has_value() == uri.has_value()) return error_at(pointer, fmt::format("asset '{}' needs either 'path' or 'uri'", name), "give the path of a file of the project, or the uri of a pinned external one");
-  for (const char* key : {"sha256", "etag", "revision", "base"}) {
-    LLMOPS_ASSIGN(const auto pin, reader.optional_text(key));
-    static_cast<void>(pin);
-  }
-  LLMOPS_ASSIGN(const auto copy, reader.optional_bool("copy"));
-  static_cast<void>(copy);
+  LLMOPS_ASSIGN(const auto base, reader.optional_text("base"));
+  asset.base = base.value_or("");
+  LLMOPS_ASSIGN(ExternalSource source, load_pins(reader));
   if (uri) {
-    const bool pinned = reader.value().contains("sha256") || reader.value().contains("etag") || reader.value().contains("revision");
-    if (!pinned) return error_at(reader.pointer_of("uri"), fmt::format("external asset '{}' is not pinned", name), "add its sha256, etag or revision");
+    source.uri = *uri;
+    LLMOPS_CHECK(check_external(reader, name, source));
+    asset.external = std::move(source);
     chain_.assets.emplace(name, std::move(asset));
     return {};
   }

@@ -179,7 +179,6 @@ Result<RetrieveStep> ChainLoader::load_retrieve_step(YamlReader& top, StepSpec& 
   LLMOPS_ASSIGN(body.from, reader.text("from", "name the asset to search, of kind grounding"));
   const auto asset = chain_.assets.find(body.from);
   if (asset == chain_.assets.end()) return error_at(reader.pointer_of("from"), fmt::format("unknown asset '{}'", body.from), suggestion(body.from, keys_of(chain_.assets), "declare it under `assets:`"));
-  if (asset->second.files.empty()) return error_at(reader.pointer_of("from"), fmt::format("asset '{}' is external and not here", body.from), "retrieval needs files of the project");
   used_assets_.insert(body.from);
   const Json* query = reader.find("query");
   if (query == nullptr) return reader.missing("query", "say what to search for: query: \"{{ question }}\"");

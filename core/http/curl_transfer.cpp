@@ -130,6 +130,10 @@ void CurlTransfer::set_connection() {
   set(CURLOPT_QUICK_EXIT, 1L);  // a cancelled transfer must not wait for its name lookup
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout_ms));
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
+  if (request_.idle_timeout_ms > 0) {
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((request_.idle_timeout_ms + 999) / 1000));
+  }
   if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   // An empty string, unlike an unset option, keeps libcurl from reading the environment. A server on this machine is
   // never reached through a proxy.
@@ -145,6 +149,10 @@ size_t CurlTransfer::on_body(char* bytes, size_t size, size_t count, void* self_
   if (!self.has_first_byte_) {
     self.has_first_byte_ = true;
     self.response_.first_byte_ms = self.elapsed_ms();
+    if (self.request_.on_head && !self.request_.on_head(self.status(), self.response_.headers)) {
+      self.is_stopped_ = true;
+      return length + 1;
+    }
   }
   self.received_bytes_ += length;
   if (self.received_bytes_ > self.request_.max_response_bytes) {
@@ -194,6 +202,12 @@ double CurlTransfer::elapsed_ms() const {
   return static_cast<double>(system_clock_source().steady_ns() - started_ns_) / 1e6;
 }
 
+int CurlTransfer::status() const {
+  long status = 0;
+  curl_.easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
 std::string CurlTransfer::shown_host() const {
   const std::string host = url_.host.find(':') == std::string::npos ? url_.host : "[" + url_.host + "]";
   return fmt::format("{}:{}", host, url_.port);
@@ -224,9 +238,12 @@ Error CurlTransfer::error_of(CURLcode code) const {
     case CURLE_OPERATION_TIMEDOUT: {
       curl_off_t connected_us = 0;
       curl_.easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-      if (connected_us == 0 && request_.connect_timeout_ms < request_.timeout_ms) {
+      if (connected_us == 0 && (request_.timeout_ms == 0 || request_.connect_timeout_ms < request_.timeout_ms)) {
         return provider_error(fmt::format("no connection to '{}' within {} ms", host, request_.connect_timeout_ms), "connect",
                               true, "check that the server runs and that base_url names its port");
+      }
+      if (request_.timeout_ms == 0) {
+        return provider_error(fmt::format("'{}' sent nothing for {} ms", host, request_.idle_timeout_ms), "timeout", true, "check the network and the server");
       }
       return provider_error(fmt::format("'{}' did not finish its answer within {} ms", host, request_.timeout_ms), "timeout",
                             true, "raise timeout_s of the model");
@@ -256,9 +273,7 @@ void CurlTransfer::finish(CURLcode code) {
     complete(error_of(code));
     return;
   }
-  long status = 0;
-  curl_.easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-  response_.status = static_cast<int>(status);
+  response_.status = status();
   response_.latency_ms = elapsed_ms();
   if (!has_first_byte_) response_.first_byte_ms = response_.latency_ms;
   complete(std::move(response_));

@@ -42,6 +42,7 @@ class CurlTransfer {
   bool set_headers();
   void complete(Result<HttpResponse> result);
   double elapsed_ms() const;
+  int status() const;
   Error error_of(CURLcode code) const;
   std::string shown_host() const;
 

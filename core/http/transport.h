@@ -25,9 +25,13 @@ struct HttpRequest {
   std::string url;
   HttpHeaders headers;              // may hold secrets: never stored or printed by the transport
   std::string body;
-  int64_t timeout_ms = 60'000;      // the whole transfer
+  int64_t timeout_ms = 60'000;      // the whole transfer; 0: as long as bytes come (idle_timeout_ms)
+  int64_t idle_timeout_ms = 0;      // whole seconds: ends a transfer that stands still that long; 0: never
   int64_t connect_timeout_ms = 10'000;
   uint64_t max_response_bytes = uint64_t{64} << 20;
+  // When set, hears status and headers (names in lower case) before the first byte of the body, on the transport's thread;
+  // false ends the transfer with success.
+  std::function<bool(int, const HttpHeaders&)> on_head;
   // When set, body bytes go here as they arrive (on the transport's thread) instead of into HttpResponse::body; false
   // ends the transfer with success.
   std::function<bool(std::string_view)> on_data;

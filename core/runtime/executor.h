@@ -15,6 +15,7 @@
 #include "core/provider/provider.h"
 #include "core/provider/response_cache.h"
 #include "core/runtime/budget.h"
+#include "core/store/external_files.h"
 #include "core/store/store.h"
 
 namespace llmops {
@@ -34,6 +35,8 @@ struct RuntimeContext {
   RetryPolicy retry;
   uint64_t seed = 0;
   int jobs = 1;
+  // Where an external asset lies; fetches it when it is not here.
+  std::function<Result<ExternalFile>(const AssetSpec&)> external_file;
   CancelToken cancel;                  // ends what is made before the first case: embeddings of documents
 };
 

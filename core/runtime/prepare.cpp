@@ -74,7 +74,8 @@ Result<std::unique_ptr<Provider>> make_provider(const Chain& chain, const ModelS
   return Error(ErrorCode::kBug, "a provider kind has no implementation");
 }
 
-bool holds_rows(const std::string& path) {
+bool holds_rows(std::string_view path) {
+  for (const std::string_view packed : {".gz", ".zst"}) if (path.ends_with(packed)) path.remove_suffix(packed.size());
   for (const char* ending : {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}) if (path.ends_with(ending)) return true;
   return false;
 }
@@ -93,30 +94,39 @@ Status add_row_passages(const ManifestFile& file, std::vector<Passage>& passages
   }
 }
 
-Result<PreparedRetrieval> prepare_retrieval(const Chain& chain, const RetrieveStep& body) {
+// The files of an asset; those of an external one under their address.
+Result<std::vector<ManifestFile>> files_of(const AssetSpec& asset, const RuntimeContext& context) {
+  if (!asset.external) return asset.files;
+  if (!context.external_file) return Error(ErrorCode::kBug, fmt::format("nothing was given to fetch asset '{}' with", asset.name));
+  LLMOPS_ASSIGN(const ExternalFile file, context.external_file(asset));
+  return std::vector<ManifestFile>{{shown_url(asset.external->uri), FileRole::kData, file.sha256, file.size_bytes, file.path}};
+}
+
+Result<PreparedRetrieval> prepare_retrieval(const std::vector<ManifestFile>& files, const RetrieveStep& body) {
   PreparedRetrieval prepared;
-  for (const ManifestFile& file : chain.assets.at(body.from).files) {
+  for (const ManifestFile& file : files) {
     if (holds_rows(file.path)) {
       LLMOPS_CHECK(add_row_passages(file, prepared.passages));
       continue;
     }
     LLMOPS_ASSIGN(const std::string bytes, read_file(file.source));
+    if (find_invalid_utf8(bytes)) return Error(ErrorCode::kData, "this document is not UTF-8 text", "retrieval reads texts and rows; convert the document, or leave it out of the asset").at({file.path, 0, 0, 0, {}});
     for (Passage& passage : chunk_document(file.path, normalize_text(bytes), body.chunk)) prepared.passages.push_back(std::move(passage));
   }
   if (body.method != RetrievalMethod::kEmbedding) prepared.index = std::make_unique<Bm25Index>(prepared.passages);
   return prepared;
 }
 
-Result<FewShotExamples> load_few_shots(const AssetSpec& asset) {
+Result<FewShotExamples> load_few_shots(const std::string& asset, const std::vector<ManifestFile>& files) {
   FewShotExamples shots;
-  for (const ManifestFile& file : asset.files) {
+  for (const ManifestFile& file : files) {
     LLMOPS_ASSIGN(const auto reader, open_dataset(file.source, file.path));
     DatasetRow row;
     while (true) {
       LLMOPS_ASSIGN(const bool more, reader->next(row));
       if (!more) break;
       if (!row.value.contains("input") || !row.value.contains("output")) {
-        return Error(ErrorCode::kData, fmt::format("row {} of few-shot asset '{}' has no 'input' or no 'output'", row.number, asset.name), "give every row both columns")
+        return Error(ErrorCode::kData, fmt::format("row {} of few-shot asset '{}' has no 'input' or no 'output'", row.number, asset), "give every row both columns")
             .at({file.path, row.line, 1, 1, {}});
       }
       shots.by_input.emplace(dump_json(row.value["input"]), shots.examples.size());
@@ -194,9 +204,10 @@ class Preparation {
     add_tools(body.tools, identity);
     if (!body.few_shot) return {};
     const AssetSpec& asset = chain_.assets.at(body.few_shot->from);
-    for (const ManifestFile& file : asset.files) identity["few_shot"][file.path] = file.sha256;
+    LLMOPS_ASSIGN(const std::vector<ManifestFile> files, files_of(asset, context_));
+    for (const ManifestFile& file : files) identity["few_shot"][file.path] = file.sha256;
     if (body.few_shot->select == FewShotSelect::kRandom) identity["seed"] = context_.seed;
-    LLMOPS_ASSIGN(FewShotExamples shots, load_few_shots(asset));
+    LLMOPS_ASSIGN(FewShotExamples shots, load_few_shots(asset.name, files));
     if (body.few_shot->select == FewShotSelect::kNearest) {
       std::vector<Passage> inputs;
       std::vector<std::string> texts;
@@ -215,8 +226,9 @@ class Preparation {
   }
 
   Status prepare_retrieve_step(const StepSpec& step, const RetrieveStep& body, Json& identity) {
-    for (const ManifestFile& file : chain_.assets.at(body.from).files) identity["documents"][file.path] = file.sha256;
-    LLMOPS_ASSIGN(PreparedRetrieval retrieval, prepare_retrieval(chain_, body));
+    LLMOPS_ASSIGN(const std::vector<ManifestFile> files, files_of(chain_.assets.at(body.from), context_));
+    for (const ManifestFile& file : files) identity["documents"][file.path] = file.sha256;
+    LLMOPS_ASSIGN(PreparedRetrieval retrieval, prepare_retrieval(files, body));
     if (body.method != RetrievalMethod::kBm25) {
       std::vector<std::string> texts;
       for (const Passage& passage : retrieval.passages) texts.push_back(passage.text);

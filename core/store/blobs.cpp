@@ -225,7 +225,7 @@ Blobs::Listing Blobs::list() const {
     const std::string folder = it->path().parent_path().filename().string();
     std::string digest = folder + it->path().filename().string();
     if (digest.ends_with(".zst")) digest.resize(digest.size() - 4);
-    const bool ours = digest.size() == 64 && std::all_of(digest.begin(), digest.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    const bool ours = digest.size() == 64 && is_hex(digest);
     (ours ? listing.digests : listing.foreign).push_back(ours ? digest : it->path().lexically_relative(layout_.root).string());
   }
   std::sort(listing.digests.begin(), listing.digests.end());

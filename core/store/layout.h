@@ -24,6 +24,7 @@ struct StoreLayout {
   std::filesystem::path repository() const { return root / "store.git"; }
   std::filesystem::path refs() const { return repository() / "refs" / "llmops"; }
   std::filesystem::path blobs() const { return root / "blobs"; }
+  std::filesystem::path external() const { return root / "external"; }
   std::filesystem::path temporary() const { return root / "tmp"; }
 };
 

@@ -14,6 +14,8 @@
 //   db.before_checkpoint    before the write-ahead log is copied into the database
 //   run.batch, run.finish   before a batch of cases and responses; inside the transaction that ends a run
 //   traces.batch            inside the transaction that adds spans of production
+//   download.write, external.record, external.restore   before bytes of an external file are appended; it is whole and not
+//                           recorded; it is made anew from its blob
 // and those of core/base/fs.h (fs.write, fs.before_rename, fs.mkdir).
 #pragma once
 

@@ -5,6 +5,7 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/fs.h"
+#include "core/base/hash.h"
 #include "core/store/local_store.h"
 #include "core/store/snapshot.h"
 
@@ -36,7 +37,7 @@ Result<std::vector<VersionRecord>> all_versions(Statement& select) {
 }
 
 bool is_vid(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 64 && is_hex(text);
 }
 
 Error unknown_version(std::string_view vid) {

@@ -21,7 +21,7 @@ Json whole_chain() {
       "canned": {"provider": "replay", "path": "replies.jsonl", "key": "/key", "reply": "/output", "match": "{{ question }}"}},
     "assets": {
       "kb": {"kind": "grounding", "path": "kb.md"}, "shots": {"kind": "few-shot", "path": "shots.jsonl"}, "system": {"kind": "conditioning-prompt", "path": "system.md"},
-      "far": {"kind": "corpus", "uri": "https://example.org/x", "sha256": "ab", "etag": "c", "revision": "d", "copy": false},
+      "far": {"kind": "corpus", "uri": "https://example.org/x", "sha256": "abababababababababababababababababababababababababababababababab", "etag": "c", "revision": "d", "copy": false},
       "lora": {"kind": "adapter", "path": "lora.bin", "base": "llama"}},
     "tools": {"lookup": {"argv": ["./tool.sh"], "description": "find", "input_schema": "schema.json", "timeout_s": 3, "persistent": false, "max_output": "1MiB"}},
     "steps": [

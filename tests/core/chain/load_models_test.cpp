@@ -136,7 +136,10 @@ TEST_CASE("assets are of a known kind, have one source, and external ones are pi
   CHECK(section("assets: {a: {kind: grounding}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri' | give the path of a file of the project, or the uri of a pinned external one");
   CHECK(section("assets: {a: {kind: corpus, path: a.md, uri: 'https://x'}}") == "demo.chain.yaml:5:13: asset 'a' needs either 'path' or 'uri' | give the path of a file of the project, or the uri of a pinned external one");
   CHECK(section("assets: {a: {kind: corpus, uri: 'https://x'}}") == "demo.chain.yaml:5:33: external asset 'a' is not pinned | add its sha256, etag or revision");
-  CHECK(section("assets: {a: {kind: corpus, uri: 'https://x', sha256: '12'}}") == "loaded");
+  CHECK(section("assets: {a: {kind: corpus, uri: 'https://x', sha256: '12'}}") == "demo.chain.yaml:5:54: the sha256 of asset 'a' is not a SHA-256 digest | write the 64 hex digits in lower case that sha256sum prints");
+  CHECK(section("assets: {a: {kind: corpus, uri: 'https://x/a', etag: '12'}}") == "loaded");
+  CHECK(section("assets: {a: {kind: corpus, uri: 's3://x/a', etag: '12'}}").starts_with("demo.chain.yaml:5:33: 's3://x/a' cannot be fetched"));
+  CHECK(section("assets: {a: {kind: corpus, uri: 'https://x/a', revision: v1}}").starts_with("demo.chain.yaml:5:33: nothing in 'https://x/a' depends on its revision"));
   CHECK(section("assets: {a: {kind: grounding, path: kb/*.md}}") == "demo.chain.yaml:5:37: no file matches 'kb/*.md' | paths are relative to the chain file");
   CHECK(section("assets: {a: {kind: grounding, path: none.md}}") == "demo.chain.yaml:5:37: file 'none.md' does not exist | paths are relative to the chain file");
   CHECK(section("assets: {a: {kind: grounding, path: a.md, pth: x}}").find("demo.chain.yaml:5:43: unknown key 'pth' in asset 'a' | did you mean 'path'?") == 0);
