@@ -3,6 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "cli/arguments.h"
 #include "cli/render/data_json.h"
 #include "cli/table.h"
@@ -14,35 +17,97 @@ namespace {
 constexpr size_t kMostShown = 20;
 
 void declare_scan(CLI::App& app, DataScanOptions& options) {
-  app.add_option("FILE", options.files, "JSONL, JSON, CSV, TSV, YAML or text; .gz and .zst too")->required();
-  app.add_option("--kind", options.kind, "dataset, few-shot, task-dataset, preferences, grounding, corpus or conditioning-prompt")->type_name("KIND");
-  app.add_option("--id", options.id_column, "column of the id (default: id)")->type_name("COLUMN");
+  app.add_option("DATA", options.names, "files (JSONL, JSON, CSV, TSV, YAML, text; .gz and .zst too) or assets by name (default: all assets of the chains and all datasets of the suites)");
+  app.add_option("--chain", options.chain, "whose assets and suites, path or name (default: of all chains)")->type_name("CHAIN");
+  app.add_option("--kind", options.kind, "what files are: dataset, few-shot, task-dataset, preferences, grounding, corpus, conditioning-prompt, adapter, embedding-model or model (default: dataset, and an asset's own)")->type_name("KIND");
+  app.add_option("--id", options.id_column, "column of the id (default: a suite's own, else id)")->type_name("COLUMN");
 }
 
-std::string shape_text(const ScannedFile& one) {
-  const DatasetStatistics& statistics = one.report.statistics;
-  std::string text = fmt::format("{}   {} rows", one.file, format_count(statistics.rows));
-  if (statistics.broken_rows > 0) text += fmt::format("   {} broken", format_count(statistics.broken_rows));
-  return text + fmt::format("   {} bytes\n", format_count(static_cast<int64_t>(statistics.bytes)));
-}
-
-std::string check_text(const std::vector<ScannedFile>& files, const Terminal& terminal) {
-  std::string text;
-  for (const ScannedFile& one : files) {
-    text += shape_text(one);
-    for (const Problem& problem : one.report.problems) {
-      const ProblemKind& kind = problem_kind(problem.code);
-      std::string place = one.file;
-      if (problem.line > 0) place += fmt::format(":{}", problem.line);
-      if (problem.column > 0) place += fmt::format(":{}", problem.column);
-      text += fmt::format("{}   {}   {}\n", terminal.paint(kind.is_error ? "error  " : "warning", kind.is_error ? Tone::kBad : Tone::kUndecided), place, escape_control(problem.message));
-    }
-    const int64_t hidden = one.report.errors + one.report.warnings - static_cast<int64_t>(one.report.problems.size());
-    if (hidden > 0) text += fmt::format("and {} more\n", format_count(hidden));
-    const Tone tone = one.report.is_sound() ? Tone::kGood : Tone::kBad;
-    text += terminal.paint(one.report.is_sound() ? "sound" : "not sound", tone) + fmt::format("   {} errors, {} warnings\n", format_count(one.report.errors), format_count(one.report.warnings));
+// The files of one asset, one after another; any other file is a group of its own.
+std::vector<std::span<const ScannedFile>> groups_of(const std::vector<ScannedFile>& files) {
+  std::vector<std::span<const ScannedFile>> groups;
+  for (size_t begin = 0; begin < files.size();) {
+    size_t end = begin + 1;
+    while (end < files.size() && !files[begin].asset.empty() && files[end].asset == files[begin].asset && files[end].owner == files[begin].owner) ++end;
+    groups.emplace_back(files.data() + begin, end - begin);
+    begin = end;
   }
+  return groups;
+}
+
+// "few-shot 'shots' of triage", "dataset of triage"; nothing of a file as named.
+std::string origin_text(const ScannedFile& one) {
+  if (one.owner.empty()) return "";
+  return one.asset.empty() ? fmt::format("   {} of {}", one.kind, one.owner) : fmt::format("   {} '{}' of {}", one.kind, one.asset, one.owner);
+}
+
+// What a group holds together.
+DatasetStatistics statistics_of(std::span<const ScannedFile> group) {
+  if (group.size() == 1) return group[0].report.statistics;
+  DatasetStatistics whole;
+  for (const ScannedFile& one : group) add_statistics(whole, one.report.statistics);
+  return whole;
+}
+
+std::string shape_text(std::span<const ScannedFile> group, const DatasetStatistics& statistics) {
+  std::string text = group.size() == 1 ? group[0].file : fmt::format("{}   {} files", group[0].asset_path.empty() ? group[0].asset : group[0].asset_path, format_count(std::ssize(group)));
+  if (std::any_of(group.begin(), group.end(), [](const ScannedFile& one) { return one.holds_rows; })) text += fmt::format("   {} row{}", format_count(statistics.rows), statistics.rows == 1 ? "" : "s");
+  if (statistics.broken_rows > 0) text += fmt::format("   {} broken", format_count(statistics.broken_rows));
+  return text + fmt::format("   {} bytes{}\n", format_count(static_cast<int64_t>(statistics.bytes)), origin_text(group[0]));
+}
+
+std::string problem_text(const ScannedFile& one, const Problem& problem, const Terminal& terminal) {
+  const ProblemKind& kind = problem_kind(problem.code);
+  std::string place = one.file;
+  if (problem.line > 0) place += fmt::format(":{}", problem.line);
+  if (problem.column > 0) place += fmt::format(":{}", problem.column);
+  return fmt::format("{}   {}   {}\n", terminal.paint(kind.is_error ? "error  " : "warning", kind.is_error ? Tone::kBad : Tone::kUndecided), place, escape_control(problem.message));
+}
+
+std::string group_check_text(std::span<const ScannedFile> group, const Terminal& terminal) {
+  std::string text = shape_text(group, statistics_of(group));
+  int64_t errors = 0, warnings = 0, hidden = 0;
+  for (const ScannedFile& one : group) {
+    for (const Problem& problem : one.report.problems) text += problem_text(one, problem, terminal);
+    errors += one.report.errors;
+    warnings += one.report.warnings;
+    hidden += one.report.errors + one.report.warnings - std::ssize(one.report.problems);
+  }
+  if (hidden > 0) text += fmt::format("and {} more\n", format_count(hidden));
+  return text + terminal.paint(errors == 0 ? "sound" : "not sound", errors == 0 ? Tone::kGood : Tone::kBad) + fmt::format("   {} errors, {} warnings\n", format_count(errors), format_count(warnings));
+}
+
+// The lines of an overlap that say most, each row of B once.
+std::string hits_text(const OverlapReport& found, const std::string& a, const std::string& b) {
+  std::string text;
+  size_t shown = 0;
+  uint32_t last_row = 0;
+  for (const OverlapHit& hit : found.hits) {
+    // The strictest method that finds a row says most.
+    if (hit.row_b == last_row) continue;
+    last_row = hit.row_b;
+    if (++shown > kMostShown) break;
+    text += fmt::format("{}:{} is {}:{}   {} {}\n", b, hit.line_b, a, hit.line_a, overlap_method_name(hit.method), format_value(hit.score, ""));
+  }
+  if (shown > kMostShown) text += fmt::format("and {} more (--json has all)\n", format_count(found.any_b - static_cast<int64_t>(kMostShown)));
   return text;
+}
+
+std::string leaks_text(const DataScanReport& report, const Terminal& terminal) {
+  std::string text;
+  for (const DataLeak& leak : report.leaks) {
+    text += fmt::format("\n{}   {} of {} cases of {} stand in {} '{}'\n", terminal.paint("leaks", Tone::kUndecided), format_count(leak.found.any_b), format_count(static_cast<int64_t>(leak.found.rows_b)), leak.suite, leak.kind, leak.asset);
+    text += hits_text(leak.found, leak.file, leak.dataset);
+  }
+  if (report.leaks.empty() && report.leak_searches > 0) text += fmt::format("\nno leaks   {} of examples and evaluation sets compared\n", report.leak_searches == 1 ? "1 pair" : fmt::format("{} pairs", report.leak_searches));
+  for (const std::string& reason : report.not_searched) text += fmt::format("leaks not searched   {}\n", escape_control(reason));
+  return text;
+}
+
+std::string check_text(const DataScanReport& report, const Terminal& terminal) {
+  std::string text;
+  for (const auto& group : groups_of(report.files)) text += group_check_text(group, terminal);
+  return text + leaks_text(report, terminal);
 }
 
 std::string lengths_text(const LengthDistribution& lengths) {
@@ -64,20 +129,42 @@ std::string labels_text(const LabelBalance& labels, const Terminal& terminal) {
   return text;
 }
 
-std::string stats_text(const std::vector<ScannedFile>& files, const Terminal& terminal) {
+std::string fields_text(const DatasetStatistics& statistics, const Terminal& terminal) {
+  Table table({{"field", false, 0, true}, {"present", true, 0, false}, {"blank", true, 0, false}, {"types", false, 1, true}, {"words: median / p95 / most", false, 2, false}, {"characters", false, 3, false}});
+  for (const FieldStatistics& field : statistics.fields) {
+    std::string types;
+    for (size_t type = 0; type < kValueTypes; ++type) if (field.types[type] > 0) types += (types.empty() ? "" : ", ") + std::string(value_type_name(static_cast<ValueType>(type)));
+    table.add({field.name, format_count(field.present), format_count(field.blank), types, lengths_text(field.words), lengths_text(field.characters)});
+  }
+  return table.render(terminal);
+}
+
+// Weights by file, and what each type of them takes.
+std::string weights_text(std::span<const ScannedFile> group, const Terminal& terminal) {
+  Table table({{"file", false, 0, true}, {"format", false, 0, false}, {"tensors", true, 0, false}, {"parameters", true, 0, false}, {"types (tensors, bytes)", false, 1, true}});
+  bool any = false;
+  for (const ScannedFile& one : group) {
+    if (!one.weights) continue;
+    any = true;
+    std::string types;
+    for (const TypeShare& share : one.weights->types) types += fmt::format("{}{} ({}, {})", types.empty() ? "" : ", ", share.type, format_count(share.tensors), format_count(static_cast<int64_t>(share.bytes)));
+    table.add({one.file, one.weights->format, format_count(one.weights->tensors), format_count(static_cast<int64_t>(one.weights->parameters)), types});
+  }
+  return any ? table.render(terminal) : "";
+}
+
+std::string stats_text(const DataScanReport& report, const Terminal& terminal) {
   std::string text;
-  for (const ScannedFile& one : files) {
-    const DatasetStatistics& statistics = one.report.statistics;
-    text += shape_text(one);
-    text += fmt::format("{} rows repeat an earlier one\n\n", format_count(statistics.duplicate_rows));
-    Table table({{"field", false, 0, true}, {"present", true, 0, false}, {"blank", true, 0, false}, {"types", false, 1, true}, {"words: median / p95 / most", false, 2, false}, {"characters", false, 3, false}});
-    for (const FieldStatistics& field : statistics.fields) {
-      std::string types;
-      for (size_t type = 0; type < kValueTypes; ++type) if (field.types[type] > 0) types += (types.empty() ? "" : ", ") + std::string(value_type_name(static_cast<ValueType>(type)));
-      table.add({field.name, format_count(field.present), format_count(field.blank), types, lengths_text(field.words), lengths_text(field.characters)});
+  for (const auto& group : groups_of(report.files)) {
+    const DatasetStatistics statistics = statistics_of(group);
+    if (!text.empty()) text += "\n";
+    text += shape_text(group, statistics);
+    if (statistics.rows > 0) {
+      text += fmt::format("{} rows repeat an earlier one\n\n", format_count(statistics.duplicate_rows));
+      text += fields_text(statistics, terminal);
     }
-    text += table.render(terminal);
-    if (!statistics.labels.column.empty()) text += labels_text(statistics.labels, terminal);
+    text += weights_text(group, terminal);
+    for (const ScannedFile& one : group) if (!one.report.statistics.labels.column.empty()) text += labels_text(one.report.statistics.labels, terminal);
   }
   return text;
 }
@@ -101,22 +188,24 @@ Action declare_eval_data_check(CLI::App& app) {
   app.add_option("--require", options->required, "a column that every row must fill")->type_name("COLUMN");
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
-    LLMOPS_ASSIGN(const auto files, data_scan(*session, *options));
-    const bool sound = std::all_of(files.begin(), files.end(), [](const ScannedFile& one) { return one.report.is_sound(); });
-    if (invocation.globals.json) return json_outcome(data_scan_to_json(files, false), sound ? 0 : 1);
-    return Outcome{check_text(files, invocation.terminal), sound ? 0 : 1, true};
+    options->with_leaks = true;
+    LLMOPS_ASSIGN(const DataScanReport report, data_scan(*session, *options));
+    const int code = report.is_sound() ? 0 : 1;
+    if (invocation.globals.json) return json_outcome(data_scan_to_json(report, false), code);
+    return Outcome{check_text(report, invocation.terminal), code, true};
   };
 }
 
 Action declare_eval_data_stats(CLI::App& app) {
   auto options = std::make_shared<DataScanOptions>();
   declare_scan(app, *options);
-  app.add_option("--label", options->label_column, "a column whose values are counted")->type_name("COLUMN");
+  app.add_option("--label", options->label_column, "a column whose values are counted (default: label)")->type_name("COLUMN");
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
-    LLMOPS_ASSIGN(const auto files, data_scan(*session, *options));
-    if (invocation.globals.json) return json_outcome(data_scan_to_json(files, true));
-    return Outcome{stats_text(files, invocation.terminal), 0, true};
+    options->with_labels = true;
+    LLMOPS_ASSIGN(const DataScanReport report, data_scan(*session, *options));
+    if (invocation.globals.json) return json_outcome(data_scan_to_json(report, true));
+    return Outcome{stats_text(report, invocation.terminal), 0, true};
   };
 }
 
@@ -219,16 +308,7 @@ Action declare_eval_data_overlap(CLI::App& app) {
       if (found.rows_b_hit[method] > 0) text += fmt::format("  {:<10}   {}\n", overlap_method_name(static_cast<OverlapMethod>(method)), format_count(found.rows_b_hit[method]));
     }
     text += near_text(found.near, found.search);
-    size_t shown = 0;
-    uint32_t last_row = 0;
-    for (const OverlapHit& hit : found.hits) {
-      // The strictest method that finds a row says most.
-      if (hit.row_b == last_row) continue;
-      last_row = hit.row_b;
-      if (++shown > kMostShown) break;
-      text += fmt::format("{}:{} is {}:{}   {} {}\n", report.b, hit.line_b, report.a, hit.line_a, overlap_method_name(hit.method), format_value(hit.score, ""));
-    }
-    if (shown > kMostShown) text += fmt::format("and {} more (--json has all)\n", format_count(found.any_b - static_cast<int64_t>(kMostShown)));
+    text += hits_text(found, report.a, report.b);
     return Outcome{text + written_text(report.written, options->out.dry_run), code, true};
   };
 }

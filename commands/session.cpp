@@ -345,7 +345,7 @@ Result<fs::path> Session::resolve_suite(const std::string& argument) const {
     std::error_code ignored;
     if (fs::is_regular_file(path, ignored) || wanted.find('/') != std::string::npos || wanted.ends_with(".yaml")) return path;
   }
-  LLMOPS_ASSIGN(const auto files, own_files("**/*.eval.yaml"));
+  LLMOPS_ASSIGN(const auto files, suite_files());
   std::vector<std::string> names;
   for (const fs::path& file : files) {
     names.push_back(stem_of(file, ".eval.yaml"));

@@ -63,6 +63,7 @@ class Session {
   Result<std::vector<fs::path>> chain_files() const;
   // A path or a chain's name; empty: the only one, else an error that lists them.
   Result<fs::path> resolve_chain(const std::string& argument) const;
+  Result<std::vector<fs::path>> suite_files() const { return own_files("**/*.eval.yaml"); }
   // A path or a name (file name without .eval.yaml); empty: `suite:` of llmops.yaml, else the only *.eval.yaml.
   Result<fs::path> resolve_suite(const std::string& argument) const;
   // As the user would type it from the working directory.

@@ -28,31 +28,69 @@ Json near_to_json(const std::optional<NearOptions>& near, const NearSearchFacts&
   return {{"measure", near_measure_name(near->measure)}, {"threshold", near->threshold}, {"shingle_words", near->shingling.size}, {"bands", search.banding.bands}, {"rows", search.banding.rows}, {"recall_at_threshold", search.recall_at_threshold}};
 }
 
+Json weights_to_json(const std::optional<WeightStatistics>& weights) {
+  if (!weights) return nullptr;
+  Json types = Json::array();
+  for (const TypeShare& share : weights->types) types.push_back({{"type", share.type}, {"tensors", share.tensors}, {"bytes", share.bytes}});
+  return {{"format", weights->format}, {"architecture", weights->architecture}, {"tensors", weights->tensors}, {"parameters", weights->parameters}, {"types", std::move(types)}};
+}
+
+Json hits_to_json(const OverlapReport& found) {
+  Json hits = Json::array();
+  for (const OverlapHit& hit : found.hits) {
+    hits.push_back({{"row_b", hit.row_b}, {"line_b", hit.line_b}, {"row_a", hit.row_a}, {"line_a", hit.line_a}, {"method", overlap_method_name(hit.method)}, {"score", hit.score}});
+  }
+  return hits;
+}
+
+Json problems_to_json(const ScanReport& report) {
+  Json problems = Json::array();
+  for (const Problem& problem : report.problems) {
+    const ProblemKind& kind = problem_kind(problem.code);
+    problems.push_back({{"code", kind.name}, {"is_error", kind.is_error}, {"row", problem.row}, {"line", problem.line}, {"column", problem.column}, {"message", problem.message}});
+  }
+  return problems;
+}
+
+Json leaks_to_json(const DataScanReport& report) {
+  Json leaks = Json::array();
+  for (const DataLeak& leak : report.leaks) {
+    leaks.push_back({{"asset", leak.asset}, {"kind", leak.kind}, {"file", leak.file}, {"suite", leak.suite}, {"dataset", leak.dataset}, {"cases", leak.found.rows_b}, {"leaked_cases", leak.found.any_b}, {"hits", hits_to_json(leak.found)}});
+  }
+  return leaks;
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 }  // namespace
 
-Json data_scan_to_json(const std::vector<ScannedFile>& files, bool with_statistics) {
+Json data_scan_to_json(const DataScanReport& report, bool with_statistics) {
   Json json = {{"schema", with_statistics ? "llmops.eval-data-stats/v1" : "llmops.eval-data-check/v1"}, {"files", Json::array()}};
-  for (const ScannedFile& one : files) {
+  for (const ScannedFile& one : report.files) {
     const DatasetStatistics& statistics = one.report.statistics;
-    Json file = {{"file", one.file}, {"rows", statistics.rows}, {"broken_rows", statistics.broken_rows}, {"bytes", statistics.bytes}};
+    Json file = {{"file", one.file}, {"kind", one.kind}, {"asset", text_or_null(one.asset)}, {"owner", text_or_null(one.owner)}, {"rows", nullptr}, {"broken_rows", nullptr}, {"bytes", statistics.bytes}};
+    if (one.holds_rows) file["rows"] = statistics.rows;
+    if (one.holds_rows) file["broken_rows"] = statistics.broken_rows;
     if (with_statistics) {
       file["row_bytes"] = lengths_to_json(statistics.row_bytes);
       file["duplicate_rows"] = statistics.duplicate_rows;
       file["fields"] = Json::array();
       for (const FieldStatistics& field : statistics.fields) file["fields"].push_back(field_to_json(field));
       file["labels"] = labels_to_json(statistics.labels);
+      file["weights"] = weights_to_json(one.weights);
     } else {
       file["errors"] = one.report.errors;
       file["warnings"] = one.report.warnings;
       file["counts"] = Json::object();
       for (size_t code = 0; code < kProblemCodes; ++code) if (one.report.counts[code] > 0) file["counts"][problem_kind(static_cast<ProblemCode>(code)).name] = one.report.counts[code];
-      file["problems"] = Json::array();
-      for (const Problem& problem : one.report.problems) {
-        const ProblemKind& kind = problem_kind(problem.code);
-        file["problems"].push_back({{"code", kind.name}, {"is_error", kind.is_error}, {"row", problem.row}, {"line", problem.line}, {"column", problem.column}, {"message", problem.message}});
-      }
+      file["problems"] = problems_to_json(one.report);
     }
     json["files"].push_back(std::move(file));
+  }
+  if (!with_statistics) {
+    json["leaks"] = leaks_to_json(report);
+    json["leak_searches"] = report.leak_searches;
+    json["not_searched"] = report.not_searched;
   }
   return json;
 }
@@ -79,14 +117,10 @@ Json data_split_to_json(const DataSplitReport& report) {
 
 Json data_overlap_to_json(const DataOverlapReport& report) {
   const OverlapReport& found = report.found;
-  Json hits = Json::array();
-  for (const OverlapHit& hit : found.hits) {
-    hits.push_back({{"row_b", hit.row_b}, {"line_b", hit.line_b}, {"row_a", hit.row_a}, {"line_a", hit.line_a}, {"method", overlap_method_name(hit.method)}, {"score", hit.score}});
-  }
   Json by_method = Json::object();
   for (size_t method = 0; method < kOverlapMethods; ++method) by_method[std::string(overlap_method_name(static_cast<OverlapMethod>(method)))] = found.rows_b_hit[method];
   return {{"schema", "llmops.eval-data-overlap/v1"}, {"a", report.a}, {"b", report.b}, {"rows_a", found.rows_a}, {"rows_b", found.rows_b}, {"hit_a", found.any_a}, {"hit_b", found.any_b},
-          {"by_method", std::move(by_method)}, {"near", near_to_json(found.near, found.search)}, {"hits", std::move(hits)}, {"written", report.written}};
+          {"by_method", std::move(by_method)}, {"near", near_to_json(found.near, found.search)}, {"hits", hits_to_json(found)}, {"written", report.written}};
 }
 
 }  // namespace llmops

@@ -10,8 +10,6 @@ fs::path absolute_path(const Session& session, const std::string& file) { return
 
 DataFile data_file(const Session& session, const std::string& file) { return {absolute_path(session, file), file, {}}; }
 
-fs::path temporary_directory(const Session& session) { return session.variable("TMPDIR").value_or("/tmp"); }
-
 Status check_output(const Session& session, const fs::path& path, const DataOutput& out, const std::vector<std::string>& inputs) {
   for (const std::string& input : inputs) {
     if (path == absolute_path(session, input)) return Error(ErrorCode::kUsage, fmt::format("'{}' is read and written at once", input), "name another file with -o");
@@ -38,19 +36,7 @@ Result<std::optional<NearOptions>> near_options(const DataFile& file, const std:
 
 }  // namespace
 
-Result<std::vector<ScannedFile>> data_scan(const Session& session, const DataScanOptions& options) {
-  ScanOptions scan;
-  LLMOPS_ASSIGN(scan.kind, parse_data_kind(options.kind));
-  scan.id_column = options.id_column;
-  scan.label_column = options.label_column;
-  scan.required = options.required;
-  std::vector<ScannedFile> scanned;
-  for (const std::string& file : options.files) {
-    LLMOPS_ASSIGN(ScanReport report, scan_dataset(absolute_path(session, file), file, scan));
-    scanned.push_back({file, std::move(report)});
-  }
-  return scanned;
-}
+fs::path temporary_directory(const Session& session) { return session.variable("TMPDIR").value_or("/tmp"); }
 
 Result<DataDedupeReport> data_dedupe(const Session& session, const DataDedupeOptions& options) {
   const DataFile file = data_file(session, options.file);

@@ -1,4 +1,4 @@
-// `llmops eval data`: check, stats, dedupe, split and overlap of dataset files.
+// `llmops eval data`: dedupe, split and overlap of dataset files.
 #pragma once
 
 #include <optional>
@@ -8,20 +8,12 @@
 #include "commands/session.h"
 #include "core/data/dedupe.h"
 #include "core/data/overlap.h"
-#include "core/data/scan.h"
 #include "core/data/split.h"
 
 namespace llmops {
 
-struct DataScanOptions {
-  std::vector<std::string> files;
-  std::string kind = "dataset";            // see parse_data_kind
-  std::string id_column = "id", label_column;
-  std::vector<std::string> required;
-};
-struct ScannedFile { std::string file; ScanReport report; };
-// One pass over each file. Errors: parse_data_kind, scan_dataset.
-Result<std::vector<ScannedFile>> data_scan(const Session& session, const DataScanOptions& options);
+// Where what does not fit into memory goes: TMPDIR, else /tmp.
+fs::path temporary_directory(const Session& session);
 
 // Where a copy goes. Empty path: nowhere. An existing file is refused without `overwrite`.
 struct DataOutput { std::string path; bool overwrite = false, dry_run = false; };

@@ -147,6 +147,7 @@ Result<RecordSource> RecordSource::open(const std::filesystem::path& path, std::
   source.byte_order_mark_ = head == "\xEF\xBB\xBF";
   LLMOPS_ASSIGN(auto bytes, open_byte_source(path, source.name_));
   auto peeked = std::make_unique<PeekedSource>(std::move(bytes));
+  if (options.format == DatasetFormat::kAuto) LLMOPS_CHECK(check_readable(*peeked, path, source.name_));
   Reading reading = reading_of(path, options);
   if (reading == Reading::kUnknown) {
     LLMOPS_ASSIGN(const std::string_view start, peeked->peek());

@@ -19,7 +19,8 @@ namespace {
 constexpr std::array<ProblemKind, kProblemCodes> kKinds{{
     {"broken_row", true}, {"not_utf8", true}, {"nul_byte", true}, {"byte_order_mark", false}, {"mixed_line_ends", false}, {"long_row", false},
     {"missing_field", true}, {"empty_field", true}, {"wrong_type", true}, {"mixed_types", false},
-    {"sparse_column", false}, {"bad_messages", true}, {"same_reply", true}, {"duplicate_id", true}, {"duplicate_row", false}, {"no_rows", true}}};
+    {"sparse_column", false}, {"bad_messages", true}, {"same_reply", true}, {"duplicate_id", true}, {"duplicate_row", false}, {"no_rows", true},
+    {"unread_format", false}, {"same_file", false}, {"bad_weights", true}, {"missing_part", true}, {"wrong_base", true}, {"unsafe_file", false}}};
 
 struct KindName { std::string_view name; DataKind kind; };
 constexpr std::array<KindName, 7> kNames{{{"dataset", DataKind::kDataset}, {"conditioning-prompt", DataKind::kConditioningPrompt}, {"few-shot", DataKind::kFewShot},
@@ -181,6 +182,13 @@ void check_file(const RecordSource& source, const DatasetStatistics& statistics,
 
 }  // namespace
 
+void add_problem(ScanReport& report, Problem problem) {
+  const auto code = static_cast<size_t>(problem.code);
+  ++report.counts[code];
+  ++(kKinds[code].is_error ? report.errors : report.warnings);
+  report.problems.push_back(std::move(problem));
+}
+
 const ProblemKind& problem_kind(ProblemCode code) { return kKinds[static_cast<size_t>(code)]; }
 
 Result<DataKind> parse_data_kind(std::string_view name) {
@@ -208,7 +216,8 @@ Result<ScanReport> scan_dataset(const std::filesystem::path& path, const std::st
   ScanReport report;
   ProblemList problems(options.most_problems_per_code);
   RecordOptions records = options.records;
-  records.text = records.text || options.kind == DataKind::kConditioningPrompt;
+  // A document of rows is read as rows when it is retrieved from, any other as text.
+  records.text = records.text || options.kind == DataKind::kConditioningPrompt || (options.kind == DataKind::kGrounding && !names_rows(path.native()));
   auto opened = RecordSource::open(path, shown_name, records);
   if (!opened) return unreadable(std::move(opened).error(), std::move(problems), std::move(report));
   RecordSource source = *std::move(opened);

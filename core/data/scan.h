@@ -23,8 +23,9 @@ Result<DataKind> parse_data_kind(std::string_view name);
 enum class ProblemCode {
   kBrokenRow, kNotUtf8, kNulByte, kByteOrderMark, kMixedLineEnds, kLongRow, kMissingField, kEmptyField, kWrongType, kMixedTypes,
   kSparseColumn, kBadMessages, kSameReply, kDuplicateId, kDuplicateRow, kNoRows,
+  kUnreadFormat, kSameFile, kBadWeights, kMissingPart, kWrongBase, kUnsafeFile,   // of whole files and assets: the callers of add_problem
 };
-constexpr size_t kProblemCodes = 16;
+constexpr size_t kProblemCodes = 22;
 struct ProblemKind { const char* name; bool is_error; };   // "broken_row"; warnings do not fail a check
 const ProblemKind& problem_kind(ProblemCode code);
 
@@ -58,6 +59,8 @@ struct ScanReport {
   int64_t errors = 0, warnings = 0;       // over all, listed or not
   bool is_sound() const { return errors == 0; }
 };
+// Lists and counts a problem that another check found.
+void add_problem(ScanReport& report, Problem problem);
 
 // Errors: kNotFound, kIo, damaged compression. What is wrong with the rows, the encoding or the header is in the report, and
 // the pass goes on behind a broken row. The report does not depend on the number of threads. Cost: one pass, about 0.3 GB/s

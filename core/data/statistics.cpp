@@ -33,6 +33,26 @@ void take_first(int64_t& first, int64_t other) {
 
 }  // namespace
 
+void add_statistics(DatasetStatistics& whole, const DatasetStatistics& file) {
+  whole.rows += file.rows;
+  whole.broken_rows += file.broken_rows;
+  whole.bytes += file.bytes;
+  whole.row_bytes.merge(file.row_bytes);
+  whole.duplicate_rows += file.duplicate_rows;
+  whole.duplicate_groups += file.duplicate_groups;
+  for (const FieldStatistics& field : file.fields) {
+    const auto known = std::find_if(whole.fields.begin(), whole.fields.end(), [&](const FieldStatistics& one) { return one.name == field.name; });
+    FieldStatistics& into = known == whole.fields.end() ? whole.fields.emplace_back() : *known;
+    into.name = field.name;
+    into.present += field.present;
+    into.blank += field.blank;
+    for (size_t type = 0; type < kValueTypes; ++type) into.types[type] += field.types[type];
+    into.bytes.merge(field.bytes);
+    into.characters.merge(field.characters);
+    into.words.merge(field.words);
+  }
+}
+
 void LengthDistribution::add(uint64_t length) {
   const size_t counter = counter_of(length);
   if (counter >= counters_.size()) counters_.resize(counter + 1);

@@ -70,6 +70,9 @@ struct DatasetStatistics {
   const FieldStatistics* find(std::string_view name) const;
 };
 
+// Adds what another file of the same asset holds. Lines, labels and repeats between files are not those of one file and are left out.
+void add_statistics(DatasetStatistics& whole, const DatasetStatistics& file);
+
 // The part of one batch of rows.
 class StatisticsPart {
  public:

@@ -207,6 +207,11 @@ Result<DatasetFormat> format_of_content(PeekedSource& source) {
 
 }  // namespace
 
+bool names_rows(std::string_view path) {
+  const DatasetFormat format = format_of_extension(path);
+  return format != DatasetFormat::kAuto && format != DatasetFormat::kYaml;
+}
+
 Result<DatasetFormat> parse_dataset_format(std::string_view name) {
   std::vector<std::string> known;
   for (const FormatName& row : kFormats) {
@@ -236,6 +241,7 @@ Error RowReader::row_error(const DatasetRow& row, std::string_view what, std::st
 Result<std::unique_ptr<DatasetReader>> open_dataset(const std::filesystem::path& path, std::string shown_name, DatasetFormat format) {
   LLMOPS_ASSIGN(auto bytes, open_byte_source(path, shown_name));
   auto source = std::make_unique<PeekedSource>(std::move(bytes));
+  if (format == DatasetFormat::kAuto) LLMOPS_CHECK(check_readable(*source, path, shown_name));
   if (format == DatasetFormat::kAuto) format = format_of_extension(path);
   if (format == DatasetFormat::kAuto) { LLMOPS_ASSIGN(format, format_of_content(*source)); }
   using Reader = std::unique_ptr<DatasetReader>;

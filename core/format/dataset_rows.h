@@ -39,4 +39,7 @@ class DatasetReader {
 Result<std::unique_ptr<DatasetReader>> open_dataset(const std::filesystem::path& path, std::string shown_name,
                                                     DatasetFormat format = DatasetFormat::kAuto);
 
+// Whether the name of a document says that it is a table of rows, packed or not, and no text: .jsonl .ndjson .json .csv .tsv.
+bool names_rows(std::string_view path);
+
 }  // namespace llmops

@@ -3,6 +3,7 @@
 #include "core/format/dataset_rows_bytes.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -180,6 +181,20 @@ Result<std::string_view> PeekedSource::next_block() {
     return std::string_view(head_);
   }
   return source_->next_block();
+}
+
+Status check_readable(PeekedSource& source, const std::filesystem::path& path, const std::string& shown_name) {
+  struct Known { std::string_view ending, head, name; };
+  static constexpr std::array<Known, 9> kKnown{{{".parquet", "PAR1", "a Parquet file"}, {".arrow", "ARROW1", "an Arrow file"}, {".feather", "ARROW1", "an Arrow file"}, {".zip", "PK\x03\x04", "an archive"},
+                                                {".tar", "", "an archive"}, {".tgz", "", "an archive"}, {".xlsx", "", "a spreadsheet"}, {".pdf", "%PDF-", "a PDF document"}, {".db", "SQLite format 3", "a database"}}};
+  LLMOPS_ASSIGN(const std::string_view head, source.peek());
+  std::string ending = path.extension().string();
+  if (ending == ".gz" || ending == ".zst") ending = path.stem().extension().string();
+  for (const Known& known : kKnown) {
+    if (ending != known.ending && (known.head.empty() || !head.starts_with(known.head))) continue;
+    return Error(ErrorCode::kData, fmt::format("'{}' is {}, whose rows are not read", shown_name, known.name), "convert it to JSONL or CSV").with_kind("unread_format", false);
+  }
+  return {};
 }
 
 Result<std::string> read_all(ByteSource& source, const std::string& shown_name, size_t max_bytes) {

@@ -36,6 +36,9 @@ class PeekedSource : public ByteSource {
   bool has_head_ = false;
 };
 
+// Errors (kData, kind "unread_format"): by name or first bytes an archive, a Parquet or Arrow file, a spreadsheet, a document, a database.
+Status check_readable(PeekedSource& source, const std::filesystem::path& path, const std::string& shown_name);
+
 // All bytes. Errors (kData): more than `max_bytes`.
 Result<std::string> read_all(ByteSource& source, const std::string& shown_name, size_t max_bytes);
 

@@ -74,12 +74,6 @@ Result<std::unique_ptr<Provider>> make_provider(const Chain& chain, const ModelS
   return Error(ErrorCode::kBug, "a provider kind has no implementation");
 }
 
-bool holds_rows(std::string_view path) {
-  for (const std::string_view packed : {".gz", ".zst"}) if (path.ends_with(packed)) path.remove_suffix(packed.size());
-  for (const char* ending : {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}) if (path.ends_with(ending)) return true;
-  return false;
-}
-
 // A grounding file of rows: the row's id and text; without a `text` column the row itself as JSON.
 Status add_row_passages(const ManifestFile& file, std::vector<Passage>& passages) {
   LLMOPS_ASSIGN(const auto reader, open_dataset(file.source, file.path));
@@ -105,7 +99,7 @@ Result<std::vector<ManifestFile>> files_of(const AssetSpec& asset, const Runtime
 Result<PreparedRetrieval> prepare_retrieval(const std::vector<ManifestFile>& files, const RetrieveStep& body) {
   PreparedRetrieval prepared;
   for (const ManifestFile& file : files) {
-    if (holds_rows(file.path)) {
+    if (names_rows(file.path)) {
       LLMOPS_CHECK(add_row_passages(file, prepared.passages));
       continue;
     }

@@ -1,0 +1,174 @@
+// What llama.cpp's reader refuses is refused here, and lengths are held against the file before anything is allocated.
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <set>
+
+#include "core/format/bounded_file.h"
+#include "core/format/tensors.h"
+
+namespace llmops {
+namespace {
+
+constexpr uint32_t kMaxDimensions = 4;
+constexpr uint64_t kMaxNameBytes = 63, kDefaultAlignment = 32, kMaxKeys = 10'000;   // real files have some dozens
+
+// ggml_type: elements and bytes of a block; 0 elements: removed from the format.
+struct BlockType { const char* name; uint32_t elements, bytes; };
+constexpr std::array<BlockType, 40> kBlockTypes{{
+    {"F32", 1, 4}, {"F16", 1, 2}, {"Q4_0", 32, 18}, {"Q4_1", 32, 20}, {"", 0, 0}, {"", 0, 0}, {"Q5_0", 32, 22}, {"Q5_1", 32, 24}, {"Q8_0", 32, 34}, {"Q8_1", 32, 36},
+    {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210}, {"Q8_K", 256, 292}, {"IQ2_XXS", 256, 66}, {"IQ2_XS", 256, 74},
+    {"IQ3_XXS", 256, 98}, {"IQ1_S", 256, 50}, {"IQ4_NL", 32, 18}, {"IQ3_S", 256, 110}, {"IQ2_S", 256, 82}, {"IQ4_XS", 256, 136}, {"I8", 1, 1}, {"I16", 1, 2},
+    {"I32", 1, 4}, {"I64", 1, 8}, {"F64", 1, 8}, {"IQ1_M", 256, 56}, {"BF16", 1, 2}, {"", 0, 0}, {"", 0, 0}, {"", 0, 0}, {"TQ1_0", 256, 54}, {"TQ2_0", 256, 66},
+    {"", 0, 0}, {"", 0, 0}, {"", 0, 0}, {"MXFP4", 32, 17}}};
+
+enum ValueKind : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64 };
+constexpr std::array<uint32_t, 13> kValueBytes{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};   // 0: of its own length
+constexpr std::array<const char*, 13> kValueNames{"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64"};
+
+uint64_t padded(uint64_t size, uint64_t alignment) { return (size + alignment - 1) / alignment * alignment; }
+
+class Reader {
+ public:
+  explicit Reader(BoundedFile file) : file_(std::move(file)) {}
+
+  Result<TensorFile> read() {
+    made_.size_bytes = file_.size_bytes();
+    LLMOPS_ASSIGN(const std::string magic, file_.take(4, "its magic"));
+    if (magic != "GGUF") return file_.fault("does not begin with GGUF");
+    LLMOPS_ASSIGN(const uint32_t version, file_.number<uint32_t>("its version"));
+    if ((version & 0xffff) == 0) return file_.fault("is big-endian, which is not read");
+    if (version != 2 && version != 3) return file_.fault(fmt::format("is of version {}, not 2 or 3", version));
+    LLMOPS_ASSIGN(const uint64_t tensors, file_.number<uint64_t>("the number of its tensors"));
+    LLMOPS_ASSIGN(const uint64_t pairs, file_.number<uint64_t>("the number of its keys"));
+    // The shortest of each takes so many bytes.
+    if (tensors > file_.remaining() / 24 || pairs > file_.remaining() / 13) return file_.fault(fmt::format("says it holds {} tensors and {} keys, more than fit into it", tensors, pairs));
+    if (pairs > kMaxKeys) return file_.fault(fmt::format("says it holds {} keys, more than {}", pairs, kMaxKeys));
+    for (uint64_t i = 0; i < pairs; ++i) LLMOPS_CHECK(read_pair());
+    LLMOPS_CHECK(read_alignment());
+    for (uint64_t i = 0; i < tensors; ++i) LLMOPS_CHECK(read_tensor());
+    LLMOPS_CHECK(place_tensors());
+    return std::move(made_);
+  }
+
+ private:
+  Result<std::string> text(std::string_view what) {
+    LLMOPS_ASSIGN(const uint64_t length, file_.number<uint64_t>(what));
+    return file_.take(length, what);
+  }
+
+  Result<Json> scalar(uint32_t kind) {
+    switch (kind) {
+      case kU8: return json_number<uint8_t>();
+      case kI8: return json_number<int8_t>();
+      case kU16: return json_number<uint16_t>();
+      case kI16: return json_number<int16_t>();
+      case kU32: return json_number<uint32_t>();
+      case kI32: return json_number<int32_t>();
+      case kF32: return json_number<float>();
+      case kU64: return json_number<uint64_t>();
+      case kI64: return json_number<int64_t>();
+      case kF64: return json_number<double>();
+      case kBool: {
+        LLMOPS_ASSIGN(const uint8_t value, file_.number<uint8_t>("a value"));
+        if (value > 1) return file_.fault(fmt::format("has the truth value {}", value));
+        return Json(value == 1);
+      }
+      default: break;
+    }
+    LLMOPS_ASSIGN(std::string value, text("a text"));
+    return Json(std::move(value));
+  }
+  template <class Number>
+  Result<Json> json_number() {
+    LLMOPS_ASSIGN(const Number value, file_.number<Number>("a value"));
+    return Json(value);
+  }
+
+  Result<Json> array() {
+    LLMOPS_ASSIGN(const uint32_t kind, file_.number<uint32_t>("the type of an array"));
+    LLMOPS_ASSIGN(const uint64_t count, file_.number<uint64_t>("the length of an array"));
+    if (kind >= kValueBytes.size() || kind == kArray) return file_.fault(fmt::format("has an array of type {}", kind));
+    if (kind == kString) {
+      for (uint64_t i = 0; i < count; ++i) {
+        LLMOPS_ASSIGN(const uint64_t length, file_.number<uint64_t>("an array of texts"));
+        LLMOPS_CHECK(file_.skip(length, "an array of texts"));
+      }
+    } else {
+      if (count > file_.remaining() / kValueBytes[kind]) return file_.fault(fmt::format("ends inside an array of {} values", count));
+      LLMOPS_CHECK(file_.skip(count * kValueBytes[kind], "an array"));
+    }
+    return Json{{"type", kValueNames[kind]}, {"count", count}};
+  }
+
+  Status read_pair() {
+    LLMOPS_ASSIGN(std::string key, text("a key"));
+    if (key.empty()) return file_.fault("has a key without a name");
+    if (made_.metadata.contains(key)) return file_.fault(fmt::format("has the key '{}' twice", key));
+    LLMOPS_ASSIGN(const uint32_t kind, file_.number<uint32_t>("the type of a value"));
+    if (kind >= kValueBytes.size()) return file_.fault(fmt::format("has the key '{}' of the unknown type {}", key, kind));
+    LLMOPS_ASSIGN(Json value, kind == kArray ? array() : scalar(kind));
+    if (key == "general.alignment" && kind != kU32) return file_.fault("has 'general.alignment' that is no u32");
+    made_.metadata[key] = std::move(value);
+    return {};
+  }
+
+  Status read_alignment() {
+    alignment_ = made_.metadata.value("general.alignment", kDefaultAlignment);
+    if (!std::has_single_bit(alignment_)) return file_.fault(fmt::format("has the alignment {}, no power of two", alignment_));
+    return {};
+  }
+
+  Status read_tensor() {
+    TensorInfo tensor;
+    LLMOPS_ASSIGN(tensor.name, text("the name of a tensor"));
+    if (tensor.name.size() > kMaxNameBytes) return file_.fault(fmt::format("has a tensor name of {} bytes, more than {}", tensor.name.size(), kMaxNameBytes));
+    if (!names_.insert(tensor.name).second) return file_.fault(fmt::format("has the tensor '{}' twice", tensor.name));
+    LLMOPS_ASSIGN(const uint32_t dimensions, file_.number<uint32_t>("the dimensions of a tensor"));
+    if (dimensions > kMaxDimensions) return file_.fault(fmt::format("has tensor '{}' of {} dimensions, more than {}", tensor.name, dimensions, kMaxDimensions));
+    uint64_t elements = 1, row = 1;
+    for (uint32_t i = 0; i < dimensions; ++i) {
+      LLMOPS_ASSIGN(const uint64_t size, file_.number<uint64_t>("the shape of a tensor"));
+      if (size == 0 || size > INT64_MAX || __builtin_mul_overflow(elements, size, &elements) || elements > INT64_MAX) return file_.fault(fmt::format("has tensor '{}' of an impossible shape", tensor.name));
+      if (i == 0) row = size;
+      tensor.shape.insert(tensor.shape.begin(), size);
+    }
+    LLMOPS_ASSIGN(const uint32_t type, file_.number<uint32_t>("the type of a tensor"));
+    if (type >= kBlockTypes.size() || kBlockTypes[type].elements == 0) return file_.fault(fmt::format("has tensor '{}' of the unknown type {}", tensor.name, type));
+    const BlockType& block = kBlockTypes[type];
+    tensor.type = block.name;
+    if (row % block.elements != 0) return file_.fault(fmt::format("has tensor '{}' whose rows of {} do not divide into blocks of {}", tensor.name, row, block.elements));
+    if (__builtin_mul_overflow(elements / block.elements, uint64_t{block.bytes}, &tensor.size_bytes)) return file_.fault(fmt::format("has tensor '{}' whose size overflows", tensor.name));
+    LLMOPS_ASSIGN(tensor.offset_bytes, file_.number<uint64_t>("the offset of a tensor"));
+    made_.tensors.push_back(std::move(tensor));
+    return {};
+  }
+
+  // Tensors lie in the order of their entries, each padded; the last one need not be.
+  Status place_tensors() {
+    const uint64_t start = padded(file_.position(), alignment_);
+    uint64_t end = 0;
+    for (TensorInfo& tensor : made_.tensors) {
+      if (tensor.offset_bytes != end) return file_.fault(fmt::format("has tensor '{}' at offset {}, where {} is its place", tensor.name, tensor.offset_bytes, end));
+      if (start > file_.size_bytes() || tensor.size_bytes > file_.size_bytes() - start || end > file_.size_bytes() - start - tensor.size_bytes) return file_.fault(fmt::format("ends inside tensor '{}'", tensor.name));
+      tensor.offset_bytes += start;
+      end = padded(end + tensor.size_bytes, alignment_);
+    }
+    return {};
+  }
+
+  BoundedFile file_;
+  uint64_t alignment_ = kDefaultAlignment;
+  std::set<std::string> names_;
+  TensorFile made_;
+};
+
+}  // namespace
+
+Result<TensorFile> read_gguf_header(const std::filesystem::path& path, const std::string& shown_name) {
+  LLMOPS_ASSIGN(BoundedFile file, BoundedFile::open(path, shown_name));
+  return Reader(std::move(file)).read();
+}
+
+}  // namespace llmops
