@@ -144,7 +144,7 @@ class ModelCheck {
       report(index, ProblemCode::kWrongBase, fmt::format("the adapter was trained on '{}', the chain says base: '{}'", trained_on, base_));
     }
     const auto rank = config.find("r");
-    if (rank == config.end() || !rank->is_number_unsigned() || config.contains("rank_pattern") && !config["rank_pattern"].empty()) return;
+    if (rank == config.end() || !rank->is_number_unsigned() || (config.contains("rank_pattern") && !config["rank_pattern"].empty())) return;
     for (const auto& [i, header] : headers_) {
       for (const TensorInfo& tensor : header.tensors) {
         if (tensor.name.find(".lora_A.") == std::string::npos || tensor.shape.empty() || tensor.shape[0] == rank->get<uint64_t>()) continue;

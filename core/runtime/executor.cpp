@@ -141,6 +141,7 @@ class CaseRun {
   void fail(const StepSpec& step, StepState& state, Error error) {
     SpanRecord span = plain_span(step, prepared_.context.clock->unix_ms());
     span.error_code = error.kind.empty() ? std::string(error_code_name(error.code)) : error.kind;
+    tell_place(error);
     span.error_message = error.message;
     state.spans.push_back(std::move(span));
     state.error = std::move(error);
@@ -234,6 +235,7 @@ class CaseRun {
       result.error_step = prepared_.chain->steps[i].id;
       return;
     }
+    tell_place(error);
     result.error = std::move(error);
   }
 

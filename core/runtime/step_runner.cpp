@@ -90,6 +90,12 @@ bool reuse(std::vector<SpanRecord> stored, const StepCall& call, StepOutcome& ou
 
 }  // namespace
 
+void tell_place(Error& error) {
+  if (error.where.file.empty() || error.where.line <= 0) return;
+  error.message = fmt::format("{}:{}:{}: {}", error.where.file, error.where.line, error.where.column, error.message);
+  error.where = {};
+}
+
 StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const CancelToken& cancel) {
   RuntimeContext& context = prepared.context;
   StepOutcome outcome;
@@ -131,6 +137,7 @@ StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const Cancel
   if (outcome.error) {
     outcome.output.reset();
     own.error_code = outcome.error->kind.empty() ? std::string(error_code_name(outcome.error->code)) : outcome.error->kind;
+    tell_place(*outcome.error);
     own.error_message = context.scrubber->scrub(outcome.error->message);
     own.memo_key.clear();
   } else {

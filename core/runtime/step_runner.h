@@ -63,6 +63,8 @@ struct StepOutcome {
   std::optional<Error> error;
   std::vector<SpanRecord> spans;   // the step's own first, then external ones; parents are indices into this vector
 };
+// What is stored of a case's error is its message: the place, where it has one, goes in front ("qa.chain.yaml:6:24: ...").
+void tell_place(Error& error);
 // From the store when the key was seen, else run. Thread-safe.
 StepOutcome run_step(PreparedChain& prepared, const StepCall& call, const CancelToken& cancel);
 

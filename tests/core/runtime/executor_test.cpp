@@ -156,3 +156,17 @@ TEST_CASE("a cancelled case says that it was interrupted") {
   CHECK(result.error->code == ErrorCode::kInterrupted);
   CHECK(result.error->message == "interrupted");
 }
+
+TEST_CASE("an error of a template says where in the chain it stands, in steps, conditions, lists and the output") {
+  RuntimeFolder folder;
+  const auto error_of = [&](const std::string& steps, const std::string& output) {
+    folder.prepare("steps: [" + steps + "]\noutput: \"" + output + "\"\n");
+    const CaseResult result = folder.ask("why");
+    return result.error ? result.error->message : "none";
+  };
+  CHECK(error_of("{id: a, template: \"{{ question.foo.bar }}\"}", "{{ steps.a.output }}") == "demo.chain.yaml:4:31: 'question.foo' is undefined");
+  CHECK(error_of("{id: a, when: \"{{ question.foo.bar }}\", template: x}", "{{ steps.a.output }}") == "demo.chain.yaml:4:27: 'question.foo' is undefined");
+  CHECK(error_of("{id: a, for_each: \"{{ question.foo.bar }}\", template: x}", "{{ steps.a.output }}") == "demo.chain.yaml:4:31: 'question.foo' is undefined");
+  CHECK(error_of("{id: a, template: x}", "{{ question.foo.bar }}") == "demo.chain.yaml:5:13: 'question.foo' is undefined");
+  CHECK(error_of("{id: a, template: \"{% for i in range(9999999) %}{% endfor %}\"}", "{{ steps.a.output }}").starts_with("demo.chain.yaml:4:"));
+}
