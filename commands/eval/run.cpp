@@ -360,8 +360,13 @@ Result<EvalRunReport> report_stored_run(Session& session, const EvalRunOptions& 
 }
 
 Status require_scores(const EvalRunReport& report) {
-  const bool has_metrics = std::any_of(report.rows.begin(), report.rows.end(), [](const MetricRow& row) { return !row.column.empty(); });
-  if (report.cases_done == 0 || report.cases_without_score < report.cases_done || report.interrupted || !has_metrics) return {};
+  // A case may lack one score and have another: then something was measured.
+  bool has_metrics = false, has_scores = false;
+  for (const MetricRow& row : report.rows) {
+    has_metrics = has_metrics || !row.column.empty();
+    has_scores = has_scores || (!row.column.empty() && row.summary.n > 0);
+  }
+  if (report.cases_done == 0 || report.cases_without_score < report.cases_done || report.interrupted || !has_metrics || has_scores) return {};
   Error error(ErrorCode::kProvider, fmt::format("no case has a score: all {} ended in an error", report.cases_done), fmt::format("llmops eval show {} --errors", report.run.number));
   for (const ErrorGroup& group : report.errors) error.details.push_back(fmt::format("{} x {} in '{}': {}", group.count, group.code, group.step, group.message));
   return error;

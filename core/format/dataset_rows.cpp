@@ -2,6 +2,9 @@
 // dataset_rows_table.cpp.
 #include "core/format/dataset_rows.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 
@@ -107,10 +110,17 @@ Json* find_rows(Json& document) {
   return found;
 }
 
-Error no_rows_error(const std::string& name) {
+Error no_rows_error(const std::string& name, const Json& document) {
   SourcePlace place;
   place.file = name;
   place.line = 1;
+  std::vector<std::string> lists;
+  if (document.is_object()) for (const auto& [key, value] : document.items()) if (value.is_array()) lists.push_back(key);
+  if (lists.size() > 1) {
+    const std::string shown = fmt::format("{}{}", fmt::join(lists.begin(), lists.begin() + std::min<std::ptrdiff_t>(3, std::ssize(lists)), ", "), lists.size() > 3 ? ", ..." : "");
+    return Error(ErrorCode::kData, fmt::format("'{}' holds {} lists ({}), and only one can be the rows", name, lists.size(), shown),
+                 fmt::format("write the rows of one into a file of their own, for example with jq -c '.{}[]' {}", lists[0], name)).at(std::move(place));
+  }
   return Error(ErrorCode::kData, "'" + name + "' is neither a list of rows nor an object with one list", "write a list of objects: [{...}, {...}]").at(std::move(place));
 }
 
@@ -132,7 +142,7 @@ class JsonReader : public RowReader {
     source_.reset();
     LLMOPS_ASSIGN(document_, parse_json(text_, name()));
     rows_ = find_rows(document_);
-    if (rows_ == nullptr) return no_rows_error(name());
+    if (rows_ == nullptr) return no_rows_error(name(), document_);
     lines_.emplace(text_);
     return {};
   }
@@ -168,7 +178,7 @@ class YamlReader : public RowReader {
     }
     document_ = *std::move(document);
     rows_ = find_rows(document_.value());
-    if (rows_ == nullptr) return no_rows_error(name());
+    if (rows_ == nullptr) return no_rows_error(name(), document_.value());
     if (rows_ == &document_.value()) return {};
     for (const auto& member : document_.value().items()) {
       if (&member.value() == rows_) pointer_ = json_pointer_append("", member.key());

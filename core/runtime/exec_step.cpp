@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/runtime/step_runner.h"
+#include "core/telemetry/trace_lines.h"
 
 namespace llmops {
 namespace {
@@ -24,17 +25,6 @@ std::optional<double> number_of(const Json& object, const char* key) {
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? "" : json_to_text(*found);
-}
-
-// A moment as seconds since 1970 (a number) or RFC 3339 text; in milliseconds.
-std::optional<double> moment_ms(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return std::nullopt;
-  if (found->is_number()) return found->get<double>() * 1000;
-  if (!found->is_string()) return std::nullopt;
-  const auto parsed = parse_utc(found->get<std::string>());
-  if (!parsed) return std::nullopt;
-  return static_cast<double>(*parsed);
 }
 
 SpanRecord external_span(const std::string& step, const Json& reported, int64_t now_ms) {

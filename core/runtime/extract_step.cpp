@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include "core/runtime/step_runner.h"
+#include "core/text/unicode.h"
 
 namespace llmops {
 namespace {
@@ -33,10 +34,7 @@ std::optional<Json> find_json(const std::string& text) {
 }
 
 std::string beginning(const std::string& text) {
-  if (text.size() <= 80) return text;
-  std::string shown = text.substr(0, 77);
-  shown += "...";
-  return shown;
+  return truncate_to_width(std::string_view(text).substr(0, 400), 80, false);
 }
 
 Result<Json> extract_value(const ExtractStep& body, const Json& source) {

@@ -276,15 +276,6 @@ void read_otlp(const Json& resource_spans, TraceLine& line) {
 
 // ---- a span as a small object ----
 
-std::optional<double> moment_ms(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return std::nullopt;
-  if (found->is_number()) return found->get<double>() * 1000;
-  if (!found->is_string()) return std::nullopt;
-  const auto parsed = parse_utc(found->get<std::string>());
-  return parsed ? std::optional(static_cast<double>(*parsed)) : std::nullopt;
-}
-
 std::optional<int64_t> integer_at(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number_integer() ? std::optional(found->get<int64_t>()) : std::nullopt;
@@ -336,6 +327,15 @@ std::string read_plain_span(const Json& object, TraceSpan& span) {
 }
 
 }  // namespace
+
+std::optional<double> moment_ms(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return std::nullopt;
+  if (found->is_number()) return found->get<double>() * 1000;
+  if (!found->is_string()) return std::nullopt;
+  const auto parsed = parse_utc(found->get<std::string>());
+  return parsed ? std::optional(static_cast<double>(*parsed)) : std::nullopt;
+}
 
 TraceLine parse_trace_line(std::string_view text) {
   auto parsed = parse_json(text, "line");

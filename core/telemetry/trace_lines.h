@@ -26,6 +26,9 @@ TraceLine parse_trace_line(std::string_view line);
 // The same of a value that is parsed already.
 TraceLine read_trace_value(const Json& value);
 
+// A moment of a small object, in ms since 1970: seconds as a number, or RFC 3339 text. nullopt: there is none.
+std::optional<double> moment_ms(const Json& object, const char* key);
+
 // The lines of a file that are not blank. A file named .json (before .gz or .zst) may also be one document of up to 256 MiB: an object,
 // or a list of them, each of which then counts as a line.
 class TraceLineReader {

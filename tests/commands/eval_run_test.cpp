@@ -256,3 +256,15 @@ TEST_CASE("a version runs with the called chain that it was made with") {
   CHECK(again.rows.front().summary.mean == before.rows.front().summary.mean);
   CHECK(after.rows.front().summary.mean != before.rows.front().summary.mean);
 }
+
+TEST_CASE("a run in which one metric never has a score and another does is reported, not refused") {
+  ProjectFolder project;
+  project.write_qa();
+  project.write("rows.jsonl", "{\"id\": \"c1\", \"question\": \"say 1\", \"answer\": \"1\"}\n");
+  project.write("qa.eval.yaml", "llmops: eval/v1\nchain: qa.chain.yaml\ndataset: {path: rows.jsonl}\nmetrics:\n  - {name: ok, type: equals, expected: \"{{ case.answer }}\"}\n"
+                                "  - {name: odd, type: equals, target: steps.say.output.text, expected: x}\n");
+  const EvalRunReport report = project.run();
+  CHECK(column_of(report.series, "ok") == "1");
+  CHECK(column_of(report.series, "odd") == "error");
+  CHECK(report.cases_without_score == 1);
+}

@@ -120,7 +120,8 @@ TEST_CASE("a JSON object with one list gives that list's rows") {
   CHECK_FALSE(reading.error);
   REQUIRE(reading.rows.size() == 2);
   CHECK(reading.lines == std::vector<int>{3, 4});
-  CHECK(shown(read_rows("a.json", "{\"a\": [], \"b\": []}")) == "'a.json' is neither a list of rows nor an object with one list | write a list of objects: [{...}, {...}] | 1:0");
+  CHECK(shown(read_rows("a.json", "{\"a\": [], \"b\": []}")) == "'a.json' holds 2 lists (a, b), and only one can be the rows | write the rows of one into a file of their own, for example with jq -c '.a[]' a.json | 1:0");
+  CHECK(shown(read_rows("a.json", "{\"a\": [], \"b\": [], \"c\": [], \"d\": []}")).starts_with("'a.json' holds 4 lists (a, b, c, ...), and"));
   CHECK(shown(read_rows("a.json", "3")) == "'a.json' is neither a list of rows nor an object with one list | write a list of objects: [{...}, {...}] | 1:0");
   CHECK(shown(read_rows("a.json", "[{},\n 7]")) == "row 2 is a number, not an object | write every row as an object of columns, like {\"question\": \"...\"} | 2:0");
 }
