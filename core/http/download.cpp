@@ -83,7 +83,7 @@ class Part {
     if (file_->size_bytes() == 0) return restart();
     const auto kept = read_file(note_path(), 1 << 16);
     const auto note = kept ? parse_json(*kept, "part") : Result<Json>(Error(ErrorCode::kNotFound, ""));
-    if (!note || !note->is_object() || note->value("url", "") != request_.url) return restart();
+    if (!note || !note->is_object() || note->value("url_sha256", "") != sha256_hex(request_.url)) return restart();
     validator_ = note->value("validator", "");
     if (!can_go_on()) return restart();
     hash_ = std::make_unique<Sha256>();
@@ -110,10 +110,10 @@ class Part {
     resumed_bytes_ = 0;
     return {};
   }
-  // Before the first byte, so that a killed process leaves no bytes of unknown origin.
+  // Before the first byte, so that a killed process leaves no bytes of unknown origin. An address may hold a key: its digest is enough.
   Status remember(std::string validator) {
     validator_ = std::move(validator);
-    return write_file_atomic(note_path(), dump_json(Json{{"url", request_.url}, {"validator", validator_}}) + "\n", {0644, false, "download.write"});
+    return write_file_atomic(note_path(), dump_json(Json{{"url_sha256", sha256_hex(request_.url)}, {"validator", validator_}}) + "\n", {0644, false, "download.write"});
   }
   Status append(std::string_view bytes) {
     LLMOPS_CHECK(file_->append(bytes));

@@ -207,7 +207,7 @@ TEST_CASE("without a validator only a known digest lets a part go on, and a wron
     fetch.request.sha256 = sha256_hex(file.body);
     answered = 1;
     std::ofstream(PartialFile::part_of(fetch.request.file)) << "other bytes";
-    std::ofstream(PartialFile::part_of(fetch.request.file) += ".json") << dump_json(Json{{"url", fetch.request.url}, {"validator", ""}});
+    std::ofstream(PartialFile::part_of(fetch.request.file) += ".json") << dump_json(Json{{"url_sha256", sha256_hex(fetch.request.url)}, {"validator", ""}});
     const auto made = fetch.run();
     REQUIRE(made);
     CHECK(server.request_count() == 2);
