@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"eval data dedupe", "rows that repeat an earlier one, and a copy without them", "  llmops eval data dedupe train.jsonl --method near -o clean.jsonl\n", true, declare_eval_data_dedupe, "eval-data-dedupe"},
     {"eval data split", "parts that stay what they are when the file grows", "  llmops eval data split all.jsonl --parts train=.8,test=.2 --stratify label -o parts\n", true, declare_eval_data_split, "eval-data-split"},
     {"eval data overlap", "rows of an evaluation set that stand in another set, and a copy of that set without them", "  llmops eval data overlap train.jsonl eval.jsonl\n  llmops eval data overlap train.jsonl eval.jsonl -o decontaminated.jsonl\n", true, declare_eval_data_overlap, "eval-data-overlap"},
+    {"compress inspect", "what a model or adapter on disk holds: tensors, types, sizes, roles, tokenizer, licence", "  llmops compress inspect llama-3.1-8b-q4.gguf\n  llmops compress inspect models/llama-3.1-8b --data\n", false, declare_compress_inspect, "compress-inspect"},
     {"monitor ingest", "bring recorded traces of production into the store", "  llmops monitor ingest spans.jsonl\n  cat spans.jsonl | llmops monitor ingest -\n", true, declare_monitor_ingest, "monitor-ingest"},
     {"version status", "what changed in each chain since its last version, and whether llmops.lock agrees", "  llmops version status\n", false, declare_version_status, "version-status"},
     {"version commit", "make a version of every changed chain, and write llmops.lock", "  llmops version commit -m \"answer in one sentence\"\n", true, declare_version_commit, "version-commit"},
@@ -45,6 +46,7 @@ constexpr Group kGroups[] = {
     {"eval", "run suites, look into runs"},
     {"eval cache", "what is reused, and why"},
     {"eval data", "check and refine datasets and assets"},
+    {"compress", "models: what they hold"},
     {"monitor", "production: bring in what it recorded"},
     {"version", "the chain as one artefact with its history"},
 };

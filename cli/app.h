@@ -81,6 +81,7 @@ Action declare_eval_data_stats(CLI::App& app);
 Action declare_eval_data_dedupe(CLI::App& app);
 Action declare_eval_data_split(CLI::App& app);
 Action declare_eval_data_overlap(CLI::App& app);
+Action declare_compress_inspect(CLI::App& app);
 Action declare_monitor_ingest(CLI::App& app);
 Action declare_version_status(CLI::App& app);
 Action declare_version_commit(CLI::App& app);

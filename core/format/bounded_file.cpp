@@ -18,20 +18,6 @@ static_assert(std::endian::native == std::endian::little, "numbers are read as t
 
 Error io_error(const std::string& name) { return {ErrorCode::kIo, fmt::format("cannot read '{}': {}", name, std::strerror(errno))}; }
 
-// False: the file ended.
-Result<bool> read_at(int fd, char* out, uint64_t count, uint64_t offset, const std::string& name) {
-  while (count > 0) {
-    const ssize_t got = ::pread(fd, out, count, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_error(name);
-    if (got == 0) return false;
-    out += got;
-    offset += static_cast<uint64_t>(got);
-    count -= static_cast<uint64_t>(got);
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<BoundedFile> BoundedFile::open(const std::filesystem::path& path, std::string shown_name) {
@@ -67,8 +53,7 @@ Status BoundedFile::take_into(char* out, uint64_t count, std::string_view what) 
     if (position_ < window_start_ || at >= window_.size()) {
       window_start_ = position_;
       window_.resize(std::min(kWindowBytes, remaining()));
-      LLMOPS_ASSIGN(const bool whole, read_at(fd_, window_.data(), window_.size(), window_start_, name_));
-      if (!whole) return Error(ErrorCode::kIo, fmt::format("'{}' became shorter while it was read", name_));
+      LLMOPS_CHECK(read_at(window_.data(), window_.size(), window_start_));
       continue;
     }
     const uint64_t part = std::min<uint64_t>(count, window_.size() - at);
@@ -76,6 +61,19 @@ Status BoundedFile::take_into(char* out, uint64_t count, std::string_view what) 
     out += part;
     count -= part;
     position_ += part;
+  }
+  return {};
+}
+
+Status BoundedFile::read_at(char* out, uint64_t count, uint64_t offset) const {
+  while (count > 0) {
+    const ssize_t got = ::pread(fd_, out, count, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_error(name_);
+    if (got == 0) return Error(ErrorCode::kIo, fmt::format("'{}' became shorter while it was read", name_));
+    out += got;
+    offset += static_cast<uint64_t>(got);
+    count -= static_cast<uint64_t>(got);
   }
   return {};
 }

@@ -30,6 +30,8 @@ class BoundedFile {
     LLMOPS_CHECK(take_into(reinterpret_cast<char*>(&value), sizeof value, what));
     return value;
   }
+  // Bytes anywhere, for any thread. Errors: kIo, also when the file became shorter.
+  Status read_at(char* out, uint64_t count, uint64_t offset) const;
   // kData with the file and the byte.
   Error fault(std::string message) const;
 

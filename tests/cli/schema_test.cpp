@@ -6,6 +6,7 @@
 #include "core/base/embedded.h"
 #include "core/text/schema_checker.h"
 #include "tests/support/run_program.h"
+#include "tests/support/weights.h"
 
 namespace llmops::test {
 namespace {
@@ -37,6 +38,10 @@ const std::vector<Call> kCalls = {
     {{"eval", "data", "dedupe", "data/eval.jsonl", "--method", "near"}, 0},
     {{"eval", "data", "split", "data/eval.jsonl", "--parts", "a=.5,b=.5", "--near"}, 0},
     {{"eval", "data", "overlap", "data/eval.jsonl", "replies/hand_written.jsonl"}, 1},
+    {{"eval", "data", "check"}, 0},
+    {{"eval", "data", "check", "w.safetensors", "--kind", "model"}, 1},
+    {{"eval", "data", "stats", "w.safetensors", "--kind", "model"}, 0},
+    {{"compress", "inspect", "w.safetensors", "--data"}, 0},
     {{"monitor", "ingest", "spans.jsonl"}, 0},
     {{"eval", "run", "traces.eval.yaml"}, 0},
     {{"version", "status"}, 0},
@@ -58,6 +63,7 @@ const std::vector<Call> kCalls = {
 TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
   Project project;
   project.write("spans.jsonl", "{\"trace\": \"t\", \"id\": \"1\", \"name\": \"reply\", \"output\": \"hi\"}\nno\n");
+  project.write("w.safetensors", f16_weights({{"lm_head.weight", {2, 2}}}));
   project.write("traces.eval.yaml", "llmops: eval/v1\ndataset: {traces: {from: production}}\nmetrics: [{name: short, type: regex, target: output, pattern: hi}]\n");
   std::set<std::string> met;
   for (const Call& call : kCalls) {

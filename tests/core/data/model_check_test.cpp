@@ -2,28 +2,13 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/base/json.h"
 #include "tests/support/test_data.h"
+#include "tests/support/weights.h"
 
 using namespace llmops;
 using namespace llmops::test;
 
 namespace {
-
-// Weights of one value each: {name: shape of ones and r's}.
-std::string weights(const std::vector<std::pair<std::string, std::vector<uint64_t>>>& tensors) {
-  Json header = Json::object();
-  uint64_t end = 0;
-  for (const auto& [name, shape] : tensors) {
-    uint64_t size = 2;
-    for (const uint64_t one : shape) size *= one;
-    header[name] = {{"dtype", "F16"}, {"shape", shape}, {"data_offsets", {end, end + size}}};
-    end += size;
-  }
-  const std::string text = dump_json(header);
-  const uint64_t length = text.size();
-  return std::string(reinterpret_cast<const char*>(&length), 8) + text + std::string(end, '\0');
-}
 
 struct Asset {
   TempDir dir;
@@ -47,7 +32,7 @@ struct Asset {
   }
 };
 
-const std::string kLora = weights({{"base.q.lora_A.weight", {4, 3}}, {"base.q.lora_B.weight", {3, 4}}});
+const std::string kLora = f16_weights({{"base.q.lora_A.weight", {4, 3}}, {"base.q.lora_B.weight", {3, 4}}});
 
 }  // namespace
 
@@ -83,7 +68,7 @@ TEST_CASE("what a model lacks, what is broken and what runs code is told") {
   empty.add("README.md", "hi");
   CHECK(empty.problems(ModelFilesKind::kModel) == "README.md missing_part: the asset holds no weights (.safetensors or .gguf)");
   Asset bare;
-  bare.add("model.safetensors", weights({{"a", {1}}}));
+  bare.add("model.safetensors", f16_weights({{"a", {1}}}));
   CHECK(bare.problems(ModelFilesKind::kModel) ==
         "model.safetensors missing_part: the asset has no config.json; model.safetensors missing_part: the asset has no tokenizer (tokenizer.json, tokenizer.model, vocab.txt or vocab.json)");
   CHECK(bare.problems(ModelFilesKind::kAdapter) == "model.safetensors missing_part: the asset has no adapter_config.json");
@@ -103,7 +88,7 @@ TEST_CASE("an index of shards is held against the shards") {
   const auto asset = [](const std::string& map) {
     Asset made;
     made.add("config.json", "{}").add("tokenizer.json", "{}").add("model.safetensors.index.json", "{\"weight_map\": " + map + "}");
-    made.add("model-00001-of-00002.safetensors", weights({{"a", {1}}, {"b", {1}}})).add("model-00002-of-00002.safetensors", weights({{"c", {1}}}));
+    made.add("model-00001-of-00002.safetensors", f16_weights({{"a", {1}}, {"b", {1}}})).add("model-00002-of-00002.safetensors", f16_weights({{"c", {1}}}));
     return made.problems(ModelFilesKind::kModel);
   };
   const std::string one = "\"model-00001-of-00002.safetensors\"", two = "\"model-00002-of-00002.safetensors\"";

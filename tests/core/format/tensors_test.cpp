@@ -4,49 +4,24 @@
 #include <catch2/catch.hpp>
 
 #include "tests/support/test_data.h"
+#include "tests/support/weights.h"
 
 using namespace llmops;
 using namespace llmops::test;
 
 namespace {
 
-template <class Number>
-std::string raw(Number value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
-std::string counted(const std::string& text) { return raw<uint64_t>(text.size()) + text; }
-
-std::string safetensors(const std::string& header, size_t data_bytes) { return counted(header) + std::string(data_bytes, '\1'); }
-
 struct Folder {
   TempDir dir;
   Result<TensorFile> safetensors_of(const std::string& bytes) { return read_safetensors_header(dir.write("w.safetensors", bytes), "w.safetensors"); }
   Result<TensorFile> gguf_of(const std::string& bytes) { return read_gguf_header(dir.write("w.gguf", bytes), "w.gguf"); }
   std::string safetensors_fault(const std::string& header, size_t data_bytes) {
-    const auto made = safetensors_of(safetensors(header, data_bytes));
+    const auto made = safetensors_of(safetensors_bytes(header, data_bytes));
     return made ? "read" : made.error().message;
   }
   std::string gguf_fault(const std::string& bytes) {
     const auto made = gguf_of(bytes);
     return made ? "read" : made.error().message;
-  }
-};
-
-struct Gguf {
-  std::string magic = "GGUF";
-  uint32_t version = 3;
-  std::vector<std::string> pairs{counted("general.architecture") + raw<uint32_t>(8) + counted("llama")}, tensors;
-  size_t data_bytes = 0;
-  std::string bytes() const {
-    std::string made = magic + raw(version) + raw<uint64_t>(tensors.size()) + raw<uint64_t>(pairs.size());
-    for (const std::string& pair : pairs) made += pair;
-    for (const std::string& tensor : tensors) made += tensor;
-    made.resize((made.size() + 31) / 32 * 32, '\0');
-    return made + std::string(data_bytes, '\1');
-  }
-  Gguf& tensor(const std::string& name, const std::vector<uint64_t>& shape, uint32_t type, uint64_t offset) {
-    std::string made = counted(name) + raw<uint32_t>(static_cast<uint32_t>(shape.size()));
-    for (const uint64_t size : shape) made += raw(size);
-    tensors.push_back(made + raw(type) + raw(offset));
-    return *this;
   }
 };
 
@@ -56,7 +31,7 @@ const std::string kTwo = R"({"__metadata__": {"format": "pt"}, "b": {"dtype": "F
 
 TEST_CASE("a safetensors header gives the tensors in the order of their data") {
   Folder folder;
-  const auto made = folder.safetensors_of(safetensors(kTwo, 12));
+  const auto made = folder.safetensors_of(safetensors_bytes(kTwo, 12));
   REQUIRE(made);
   REQUIRE(made->tensors.size() == 2);
   CHECK(made->tensors[0].name == "a");
@@ -91,12 +66,12 @@ TEST_CASE("a safetensors header that lies is refused before anything is allocate
   CHECK(fault(R"({"dtype": "F32", "shape": [1], "data_offsets": [0, 4]})", 3) == "'w.safetensors' ends inside tensor 'a'");
   CHECK(fault(R"({"dtype": "F32", "shape": [1], "data_offsets": [0, 4]})", 9) == "'w.safetensors' has 5 bytes behind its last tensor");
   CHECK(folder.safetensors_fault(R"({"a": {"dtype": "I8", "shape": [2], "data_offsets": [0, 2]}, "b": {"dtype": "I8", "shape": [2], "data_offsets": [1, 3]}})", 3) == "'w.safetensors' overlaps before tensor 'b'");
-  CHECK(folder.safetensors_of(safetensors(std::string(300, '{'), 0)).error().code == ErrorCode::kData);
+  CHECK(folder.safetensors_of(safetensors_bytes(std::string(300, '{'), 0)).error().code == ErrorCode::kData);
 }
 
 TEST_CASE("a GGUF header gives shapes slowest first, and where the data lie") {
   Folder folder;
-  Gguf file;
+  GgufBytes file;
   file.pairs.push_back(counted("tokenizer.ggml.tokens") + raw<uint32_t>(9) + raw<uint32_t>(8) + raw<uint64_t>(2) + counted("a") + counted("bc"));
   file.pairs.push_back(counted("x.rate") + raw<uint32_t>(6) + raw(0.5F));
   file.tensor("embd", {32, 3}, 8, 0).tensor("norm", {4}, 0, 128);
@@ -114,16 +89,16 @@ TEST_CASE("a GGUF header gives shapes slowest first, and where the data lie") {
 
 TEST_CASE("a GGUF header that lies is refused") {
   Folder folder;
-  const auto told = [&](const Gguf& file) {
+  const auto told = [&](const GgufBytes& file) {
     const std::string message = folder.gguf_fault(file.bytes());
     return message.starts_with("'w.gguf' ") ? message.substr(9, message.find(" (at byte") - 9) : message;
   };
   const auto with_pair = [&](const std::string& pair) {
-    Gguf file;
+    GgufBytes file;
     file.pairs.push_back(pair);
     return told(file);
   };
-  Gguf file;
+  GgufBytes file;
   file.magic = "GGML";
   CHECK(told(file) == "does not begin with GGUF");
   file = {};
@@ -141,27 +116,27 @@ TEST_CASE("a GGUF header that lies is refused") {
   CHECK(with_pair(counted("k") + raw<uint32_t>(8) + raw<uint64_t>(1ULL << 62) + "x").starts_with("ends inside a text"));
   CHECK(with_pair(counted("general.alignment") + raw<uint32_t>(4) + raw<uint32_t>(24)) == "has the alignment 24, no power of two");
   CHECK(with_pair(counted("general.alignment") + raw<uint32_t>(10) + raw<uint64_t>(32)) == "has 'general.alignment' that is no u32");
-  CHECK(told(Gguf().tensor(std::string(64, 'n'), {1}, 0, 0)) == "has a tensor name of 64 bytes, more than 63");
-  CHECK(told(Gguf().tensor("a", {1, 1, 1, 1, 1}, 0, 0)) == "has tensor 'a' of 5 dimensions, more than 4");
-  CHECK(told(Gguf().tensor("a", {0}, 0, 0)) == "has tensor 'a' of an impossible shape");
-  CHECK(told(Gguf().tensor("a", {1ULL << 40, 1ULL << 40}, 0, 0)) == "has tensor 'a' of an impossible shape");
-  CHECK(told(Gguf().tensor("a", {32}, 4, 0)) == "has tensor 'a' of the unknown type 4");
-  CHECK(told(Gguf().tensor("a", {32}, 77, 0)) == "has tensor 'a' of the unknown type 77");
-  CHECK(told(Gguf().tensor("a", {33}, 8, 0)) == "has tensor 'a' whose rows of 33 do not divide into blocks of 32");
-  CHECK(told(Gguf().tensor("a", {8}, 0, 32)) == "has tensor 'a' at offset 32, where 0 is its place");
-  CHECK(told(Gguf().tensor("a", {8}, 0, 0)) == "ends inside tensor 'a'");
-  file = Gguf().tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32);
+  CHECK(told(GgufBytes().tensor(std::string(64, 'n'), {1}, 0, 0)) == "has a tensor name of 64 bytes, more than 63");
+  CHECK(told(GgufBytes().tensor("a", {1, 1, 1, 1, 1}, 0, 0)) == "has tensor 'a' of 5 dimensions, more than 4");
+  CHECK(told(GgufBytes().tensor("a", {0}, 0, 0)) == "has tensor 'a' of an impossible shape");
+  CHECK(told(GgufBytes().tensor("a", {1ULL << 40, 1ULL << 40}, 0, 0)) == "has tensor 'a' of an impossible shape");
+  CHECK(told(GgufBytes().tensor("a", {32}, 4, 0)) == "has tensor 'a' of the unknown type 4");
+  CHECK(told(GgufBytes().tensor("a", {32}, 77, 0)) == "has tensor 'a' of the unknown type 77");
+  CHECK(told(GgufBytes().tensor("a", {33}, 8, 0)) == "has tensor 'a' whose rows of 33 do not divide into blocks of 32");
+  CHECK(told(GgufBytes().tensor("a", {8}, 0, 32)) == "has tensor 'a' at offset 32, where 0 is its place");
+  CHECK(told(GgufBytes().tensor("a", {8}, 0, 0)) == "ends inside tensor 'a'");
+  file = GgufBytes().tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32);
   file.data_bytes = 64;
   CHECK(told(file) == "has the tensor 'a' twice");
 }
 
 TEST_CASE("a file of weights that is cut anywhere in its header is refused, and never read past its end") {
   Folder folder;
-  Gguf file;
+  GgufBytes file;
   file.pairs.push_back(counted("list") + raw<uint32_t>(9) + raw<uint32_t>(8) + raw<uint64_t>(2) + counted("a") + counted("bc"));
   file.tensor("embd", {32, 3}, 8, 0);
   file.data_bytes = 102;
-  const std::string gguf = file.bytes(), tensors = safetensors(kTwo, 12);
+  const std::string gguf = file.bytes(), tensors = safetensors_bytes(kTwo, 12);
   REQUIRE(folder.gguf_of(gguf));
   for (size_t size = 0; size < gguf.size(); size += 3) CHECK_FALSE(folder.gguf_of(gguf.substr(0, size)));
   for (size_t size = 0; size < tensors.size(); size += 3) CHECK_FALSE(folder.safetensors_of(tensors.substr(0, size)));
