@@ -221,3 +221,20 @@ TEST_CASE("a write that fails while an external file is kept leaves nothing half
   CHECK_FALSE(must(here.find(source)).has_value());
   CHECK(text_of(must(here.get(source)).path) == kRows);
 }
+
+TEST_CASE("a file that cannot be made anew from its blob is an error, and the blob stays") {
+  Server server;
+  Files here;
+  const ExternalSource source{server.server.url("/a.jsonl"), sha256_hex(kRows), "", "", true};
+  const ExternalFile made = must(here.get(source));
+  fs::remove(made.path);
+  {
+    const Failpoints failing("external.restore:enospc");
+    const auto found = here.find(source);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().code == ErrorCode::kIo);
+  }
+  CHECK_FALSE(fs::exists(made.path));
+  CHECK(text_of(must(here.get(source)).path) == kRows);
+  CHECK(server.server.request_count() == 1);
+}
