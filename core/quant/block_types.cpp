@@ -1,0 +1,183 @@
+// Layouts and rounding: ggml's block formats (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). The index of a value
+// comes from the scale before that is rounded to a half, as in ggml's reference, so that the same bytes come out.
+#include "core/quant/block_types.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "core/quant/half.h"
+
+namespace llmops {
+namespace {
+
+constexpr uint32_t kBlock = 32, kHalfBlock = 16;
+
+template <class Number>
+void put(uint8_t* at, Number value) { std::memcpy(at, &value, sizeof value); }
+template <class Number>
+Number get(const uint8_t* at) {
+  Number value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+float inverse(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
+
+// The value of the largest magnitude with its sign; of equal ones the first.
+float signed_extreme(const float* x) {
+  float largest = 0, extreme = 0;
+  for (uint32_t i = 0; i < kBlock; ++i) {
+    if (largest < std::fabs(x[i])) {
+      largest = std::fabs(x[i]);
+      extreme = x[i];
+    }
+  }
+  return extreme;
+}
+
+uint8_t capped(float value, int most) { return static_cast<uint8_t>(std::min(most, static_cast<int>(static_cast<int8_t>(value)))); }
+
+void to_f32(std::span<const float> values, uint8_t* blocks) { std::memcpy(blocks, values.data(), values.size_bytes()); }
+void from_f32(const uint8_t* blocks, std::span<float> values) { std::memcpy(values.data(), blocks, values.size_bytes()); }
+void to_f16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, half_of(values[i])); }
+void from_f16(const uint8_t* blocks, std::span<float> values) { for (size_t i = 0; i < values.size(); ++i) values[i] = float_of_half(get<uint16_t>(blocks + 2 * i)); }
+void to_bf16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, brain_of(values[i])); }
+void from_bf16(const uint8_t* blocks, std::span<float> values) { for (size_t i = 0; i < values.size(); ++i) values[i] = float_of_brain(get<uint16_t>(blocks + 2 * i)); }
+
+void to_q8_0(std::span<const float> values, uint8_t* blocks) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 34) {
+    const float* x = values.data() + at;
+    float largest = 0;
+    for (uint32_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
+    const float scale = largest / 127, id = inverse(scale);
+    put(blocks, half_of(scale));
+    for (uint32_t i = 0; i < kBlock; ++i) blocks[2 + i] = static_cast<uint8_t>(static_cast<int8_t>(std::round(x[i] * id)));
+  }
+}
+void from_q8_0(const uint8_t* blocks, std::span<float> values) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 34) {
+    const float scale = float_of_half(get<uint16_t>(blocks));
+    for (uint32_t i = 0; i < kBlock; ++i) values[at + i] = static_cast<float>(static_cast<int8_t>(blocks[2 + i])) * scale;
+  }
+}
+
+// Value j in the low four bits of byte j, value j + 16 in the high ones.
+void to_q4_0(std::span<const float> values, uint8_t* blocks) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 18) {
+    const float* x = values.data() + at;
+    const float scale = signed_extreme(x) / -8, id = inverse(scale);
+    put(blocks, half_of(scale));
+    for (uint32_t j = 0; j < kHalfBlock; ++j) blocks[2 + j] = static_cast<uint8_t>(capped(x[j] * id + 8.5F, 15) | capped(x[kHalfBlock + j] * id + 8.5F, 15) << 4);
+  }
+}
+void from_q4_0(const uint8_t* blocks, std::span<float> values) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 18) {
+    const float scale = float_of_half(get<uint16_t>(blocks));
+    for (uint32_t j = 0; j < kHalfBlock; ++j) {
+      values[at + j] = static_cast<float>((blocks[2 + j] & 15) - 8) * scale;
+      values[at + kHalfBlock + j] = static_cast<float>((blocks[2 + j] >> 4) - 8) * scale;
+    }
+  }
+}
+
+struct Range { float least, scale, id; };
+Range range_of(const float* x, float levels) {
+  const auto [least, most] = std::minmax_element(x, x + kBlock);
+  const float scale = (*most - *least) / levels;
+  return {*least, scale, inverse(scale)};
+}
+
+void to_q4_1(std::span<const float> values, uint8_t* blocks) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 20) {
+    const float* x = values.data() + at;
+    const Range range = range_of(x, 15);
+    put(blocks, half_of(range.scale));
+    put(blocks + 2, half_of(range.least));
+    const auto index = [&](float value) { return capped((value - range.least) * range.id + 0.5F, 15); };
+    for (uint32_t j = 0; j < kHalfBlock; ++j) blocks[4 + j] = static_cast<uint8_t>(index(x[j]) | index(x[kHalfBlock + j]) << 4);
+  }
+}
+void from_q4_1(const uint8_t* blocks, std::span<float> values) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 20) {
+    const float scale = float_of_half(get<uint16_t>(blocks)), least = float_of_half(get<uint16_t>(blocks + 2));
+    for (uint32_t j = 0; j < kHalfBlock; ++j) {
+      values[at + j] = static_cast<float>(blocks[4 + j] & 15) * scale + least;
+      values[at + kHalfBlock + j] = static_cast<float>(blocks[4 + j] >> 4) * scale + least;
+    }
+  }
+}
+
+// The fifth bit of value i is bit i of a word of 32.
+template <class Index>
+void put_five_bits(const float* x, const Index& index, uint8_t* high_bits, uint8_t* low_bits) {
+  uint32_t high = 0;
+  for (uint32_t j = 0; j < kHalfBlock; ++j) {
+    const uint32_t first = index(x[j]), second = index(x[kHalfBlock + j]);
+    low_bits[j] = static_cast<uint8_t>((first & 15) | (second & 15) << 4);
+    high |= (first >> 4) << j | (second >> 4) << (j + kHalfBlock);
+  }
+  put(high_bits, high);
+}
+template <class Value>
+void get_five_bits(const uint8_t* high_bits, const uint8_t* low_bits, const Value& value, float* out) {
+  const uint32_t high = get<uint32_t>(high_bits);
+  for (uint32_t j = 0; j < kHalfBlock; ++j) {
+    out[j] = value(static_cast<int>((low_bits[j] & 15) | ((high >> j) & 1) << 4));
+    out[kHalfBlock + j] = value(static_cast<int>((low_bits[j] >> 4) | ((high >> (j + kHalfBlock)) & 1) << 4));
+  }
+}
+
+void to_q5_0(std::span<const float> values, uint8_t* blocks) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 22) {
+    const float scale = signed_extreme(values.data() + at) / -16, id = inverse(scale);
+    put(blocks, half_of(scale));
+    put_five_bits(values.data() + at, [&](float value) { return capped(value * id + 16.5F, 31); }, blocks + 2, blocks + 6);
+  }
+}
+void from_q5_0(const uint8_t* blocks, std::span<float> values) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 22) {
+    const float scale = float_of_half(get<uint16_t>(blocks));
+    get_five_bits(blocks + 2, blocks + 6, [&](int index) { return static_cast<float>(index - 16) * scale; }, values.data() + at);
+  }
+}
+
+void to_q5_1(std::span<const float> values, uint8_t* blocks) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 24) {
+    const Range range = range_of(values.data() + at, 31);
+    put(blocks, half_of(range.scale));
+    put(blocks + 2, half_of(range.least));
+    put_five_bits(values.data() + at, [&](float value) { return static_cast<uint8_t>((value - range.least) * range.id + 0.5F); }, blocks + 4, blocks + 8);
+  }
+}
+void from_q5_1(const uint8_t* blocks, std::span<float> values) {
+  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 24) {
+    const float scale = float_of_half(get<uint16_t>(blocks)), least = float_of_half(get<uint16_t>(blocks + 2));
+    get_five_bits(blocks + 4, blocks + 8, [&](int index) { return static_cast<float>(index) * scale + least; }, values.data() + at);
+  }
+}
+
+// Bounds: half a step. The steps of Q4_0 and Q5_0 reach from -8 (-16) to 7 (15), so that a value as large as the extreme, of the other
+// sign, is a whole step off.
+constexpr std::array<BlockType, 8> kTypes{{
+    {"F32", 0, 1, 4, to_f32, from_f32, 0},
+    {"F16", 1, 1, 2, to_f16, from_f16, 0x1p-11},
+    {"BF16", 30, 1, 2, to_bf16, from_bf16, 0x1p-8},
+    {"Q8_0", 8, 32, 34, to_q8_0, from_q8_0, 0.5 / 127},
+    {"Q4_0", 2, 32, 18, to_q4_0, from_q4_0, 1.0 / 8},
+    {"Q4_1", 3, 32, 20, to_q4_1, from_q4_1, 0.5 / 15},
+    {"Q5_0", 6, 32, 22, to_q5_0, from_q5_0, 1.0 / 16},
+    {"Q5_1", 7, 32, 24, to_q5_1, from_q5_1, 0.5 / 31},
+}};
+
+}  // namespace
+
+std::span<const BlockType> block_types() { return kTypes; }
+
+const BlockType* find_block_type(std::string_view name) {
+  const auto found = std::find_if(kTypes.begin(), kTypes.end(), [&](const BlockType& type) { return type.name == name; });
+  return found == kTypes.end() ? nullptr : &*found;
+}
+
+}  // namespace llmops

@@ -1,0 +1,29 @@
+// The block formats of GGUF: rows of values as blocks of a scale and small numbers. One row of the table for each type.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace llmops {
+
+struct BlockType {
+  std::string_view name;              // as llama.cpp writes it
+  uint32_t gguf_id = 0;
+  uint32_t elements = 0, bytes = 0;   // of a block
+  // `values` holds whole blocks; `blocks` has values.size() / elements * bytes bytes. Bit for bit what llama.cpp's reference makes
+  // without an importance matrix; NaN and infinite values give blocks that mean nothing (callers look for them first).
+  void (*quantize)(std::span<const float> values, uint8_t* blocks) = nullptr;
+  void (*dequantize)(const uint8_t* blocks, std::span<float> values) = nullptr;
+  // The largest error of a value in a block whose largest magnitude (of types with a minimum: whose range) is 1, beside the
+  // rounding of the scale to a half.
+  double error_bound = 0;
+  double bits_per_weight() const { return 8.0 * bytes / elements; }
+};
+
+// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
+std::span<const BlockType> block_types();
+// nullptr: none of the table.
+const BlockType* find_block_type(std::string_view name);
+
+}  // namespace llmops
