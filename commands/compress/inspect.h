@@ -2,7 +2,7 @@
 #pragma once
 
 #include "commands/session.h"
-#include "core/format/model.h"
+#include "core/model/model.h"
 
 namespace llmops {
 

@@ -65,6 +65,7 @@ const std::map<std::string, std::set<std::string>>& allowed_rooms() {
       {"stats", kData},
       {"text", kData},
       {"data", {"base", "http", "format", "stats", "text"}},
+      {"model", kData},
       {"quant", kData},
       {"store", kData},
       {"chain", kMiddle},

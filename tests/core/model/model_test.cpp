@@ -1,4 +1,4 @@
-#include "core/format/model.h"
+#include "core/model/model.h"
 
 #include <catch2/catch.hpp>
 

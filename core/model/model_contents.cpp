@@ -8,7 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/format/bounded_file.h"
-#include "core/format/model.h"
+#include "core/model/model.h"
 
 namespace llmops {
 namespace {

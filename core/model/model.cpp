@@ -1,5 +1,5 @@
 // Roles by names: transformers' model.layers.N.self_attn.q_proj and GPT-2's h.N.attn.c_attn, llama.cpp's blk.N.attn_q.
-#include "core/format/model.h"
+#include "core/model/model.h"
 
 #include <fmt/format.h>
 
