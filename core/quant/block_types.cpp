@@ -7,21 +7,14 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/quant/bytes.h"
 #include "core/quant/half.h"
+#include "core/quant/k_quants.h"
 
 namespace llmops {
 namespace {
 
 constexpr uint32_t kBlock = 32, kHalfBlock = 16;
-
-template <class Number>
-void put(uint8_t* at, Number value) { std::memcpy(at, &value, sizeof value); }
-template <class Number>
-Number get(const uint8_t* at) {
-  Number value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
 
 float inverse(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
 
@@ -160,7 +153,7 @@ void from_q5_1(const uint8_t* blocks, std::span<float> values) {
 
 // Bounds: half a step. The steps of Q4_0 and Q5_0 reach from -8 (-16) to 7 (15), so that a value as large as the extreme, of the other
 // sign, is a whole step off.
-constexpr std::array<BlockType, 8> kTypes{{
+constexpr std::array<BlockType, 11> kTypes{{
     {"F32", 0, 1, 4, to_f32, from_f32, 0},
     {"F16", 1, 1, 2, to_f16, from_f16, 0x1p-11},
     {"BF16", 30, 1, 2, to_bf16, from_bf16, 0x1p-8},
@@ -169,6 +162,9 @@ constexpr std::array<BlockType, 8> kTypes{{
     {"Q4_1", 3, 32, 20, to_q4_1, from_q4_1, 0.5 / 15},
     {"Q5_0", 6, 32, 22, to_q5_0, from_q5_0, 1.0 / 16},
     {"Q5_1", 7, 32, 24, to_q5_1, from_q5_1, 0.5 / 31},
+    {"Q4_K", 12, 256, 144, to_q4_k, from_q4_k, 0},
+    {"Q5_K", 13, 256, 176, to_q5_k, from_q5_k, 0},
+    {"Q6_K", 14, 256, 210, to_q6_k, from_q6_k, 0},
 }};
 
 }  // namespace

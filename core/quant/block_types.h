@@ -16,12 +16,12 @@ struct BlockType {
   void (*quantize)(std::span<const float> values, uint8_t* blocks) = nullptr;
   void (*dequantize)(const uint8_t* blocks, std::span<float> values) = nullptr;
   // The largest error of a value in a block whose largest magnitude (of types with a minimum: whose range) is 1, beside the
-  // rounding of the scale to a half.
+  // rounding of the scale to a half; 0: the scale is searched for.
   double error_bound = 0;
   double bits_per_weight() const { return 8.0 * bytes / elements; }
 };
 
-// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
+// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
 std::span<const BlockType> block_types();
 // nullptr: none of the table.
 const BlockType* find_block_type(std::string_view name);

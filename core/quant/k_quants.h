@@ -1,0 +1,16 @@
+// Private to core/quant: the types of 256 values, whose 8 or 16 groups have small whole numbers for scales.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace llmops {
+
+void to_q4_k(std::span<const float> values, uint8_t* blocks);
+void from_q4_k(const uint8_t* blocks, std::span<float> values);
+void to_q5_k(std::span<const float> values, uint8_t* blocks);
+void from_q5_k(const uint8_t* blocks, std::span<float> values);
+void to_q6_k(std::span<const float> values, uint8_t* blocks);
+void from_q6_k(const uint8_t* blocks, std::span<float> values);
+
+}  // namespace llmops
