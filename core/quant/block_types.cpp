@@ -7,9 +7,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/quant/bytes.h"
 #include "core/quant/half.h"
+#include "core/quant/iq4.h"
 #include "core/quant/k_quants.h"
+#include "core/quant/numbers.h"
 
 namespace llmops {
 namespace {
@@ -153,7 +154,7 @@ void from_q5_1(const uint8_t* blocks, std::span<float> values) {
 
 // Bounds: half a step. The steps of Q4_0 and Q5_0 reach from -8 (-16) to 7 (15), so that a value as large as the extreme, of the other
 // sign, is a whole step off.
-constexpr std::array<BlockType, 11> kTypes{{
+constexpr std::array<BlockType, 15> kTypes{{
     {"F32", 0, 1, 4, to_f32, from_f32, 0},
     {"F16", 1, 1, 2, to_f16, from_f16, 0x1p-11},
     {"BF16", 30, 1, 2, to_bf16, from_bf16, 0x1p-8},
@@ -162,6 +163,10 @@ constexpr std::array<BlockType, 11> kTypes{{
     {"Q4_1", 3, 32, 20, to_q4_1, from_q4_1, 0.5 / 15},
     {"Q5_0", 6, 32, 22, to_q5_0, from_q5_0, 1.0 / 16},
     {"Q5_1", 7, 32, 24, to_q5_1, from_q5_1, 0.5 / 31},
+    {"IQ4_NL", 20, 32, 18, to_iq4_nl, from_iq4_nl, 0},
+    {"IQ4_XS", 23, 256, 136, to_iq4_xs, from_iq4_xs, 0},
+    {"Q2_K", 10, 256, 84, to_q2_k, from_q2_k, 0},
+    {"Q3_K", 11, 256, 110, to_q3_k, from_q3_k, 0},
     {"Q4_K", 12, 256, 144, to_q4_k, from_q4_k, 0},
     {"Q5_K", 13, 256, 176, to_q5_k, from_q5_k, 0},
     {"Q6_K", 14, 256, 210, to_q6_k, from_q6_k, 0},

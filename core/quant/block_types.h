@@ -21,7 +21,7 @@ struct BlockType {
   double bits_per_weight() const { return 8.0 * bytes / elements; }
 };
 
-// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
+// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, IQ4_XS, Q2_K to Q6_K.
 std::span<const BlockType> block_types();
 // nullptr: none of the table.
 const BlockType* find_block_type(std::string_view name);

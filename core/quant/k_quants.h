@@ -6,6 +6,10 @@
 
 namespace llmops {
 
+void to_q2_k(std::span<const float> values, uint8_t* blocks);
+void from_q2_k(const uint8_t* blocks, std::span<float> values);
+void to_q3_k(std::span<const float> values, uint8_t* blocks);
+void from_q3_k(const uint8_t* blocks, std::span<float> values);
 void to_q4_k(std::span<const float> values, uint8_t* blocks);
 void from_q4_k(const uint8_t* blocks, std::span<float> values);
 void to_q5_k(std::span<const float> values, uint8_t* blocks);

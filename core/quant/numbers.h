@@ -1,4 +1,4 @@
-// Private to core/quant: numbers as they lie in a block, little-endian and not aligned.
+// Private to core/quant: numbers as they lie in a block, little-endian and not aligned, and rounding as ggml does it.
 #pragma once
 
 #include <bit>
@@ -16,6 +16,12 @@ Number get(const uint8_t* at) {
   Number value;
   std::memcpy(&value, at, sizeof value);
   return value;
+}
+
+// To the nearest whole number, ties to even, by the rounding of the addition. Precondition: |value| < 2^22.
+inline int nearest(float value) {
+  const auto bits = std::bit_cast<int32_t>(value + 12582912.0F);
+  return (bits & 0x007FFFFF) - 0x00400000;
 }
 
 }  // namespace llmops
