@@ -82,6 +82,24 @@ TEST_CASE("a block is, byte for byte, what an independent computation makes of i
   }
 }
 
+TEST_CASE("bytes of 512 values of wide spread are what they were when they agreed with llama.cpp's files") {
+  const std::map<std::string, std::string> expected = {
+      {"F32", "07b583db03f2956a"}, {"F16", "986f7420308e99bd"}, {"BF16", "a8a612e25e48694a"}, {"Q8_0", "d91611fc6a481cbe"}, {"Q4_0", "49ef5ac3315a0acd"}, {"Q4_1", "cdc138da14afa001"},
+      {"Q5_0", "ecd56b6a75dff569"}, {"Q5_1", "fdd6ee6d2adedd9d"}, {"IQ4_NL", "44fd4ac41a5fe0ae"}, {"IQ4_XS", "b4945935e88f6477"}, {"Q2_K", "1caa49505e4fda9e"}, {"Q3_K", "966d6ebae0013edd"},
+      {"Q4_K", "abc298962d990b30"}, {"Q5_K", "eb9606f5eb833617"}, {"Q6_K", "3ef697439f6bbc6c"}};
+  std::vector<float> values(512);
+  uint32_t state = 12345;
+  for (float& value : values) {
+    state = state * 1664525U + 1013904223U;
+    const int drawn = static_cast<int>(state >> 16) % 2001 - 1000;
+    value = static_cast<float>(drawn) * static_cast<float>(std::abs(drawn)) / 65536.0F;
+  }
+  for (const BlockType& type : block_types()) {
+    CAPTURE(type.name);
+    CHECK(sha256_hex(blocks_of(type, values)).substr(0, 16) == expected.at(std::string(type.name)));
+  }
+}
+
 TEST_CASE("every tensor of llama.cpp's own files has our bytes") {
   const auto root = data_root();
   if (!root) return note_left_out("bytes of llama.cpp's quantizer");
