@@ -19,18 +19,6 @@ constexpr uint32_t kBlock = 32, kHalfBlock = 16;
 
 float inverse(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
 
-// The value of the largest magnitude with its sign; of equal ones the first.
-float signed_extreme(const float* x) {
-  float largest = 0, extreme = 0;
-  for (uint32_t i = 0; i < kBlock; ++i) {
-    if (largest < std::fabs(x[i])) {
-      largest = std::fabs(x[i]);
-      extreme = x[i];
-    }
-  }
-  return extreme;
-}
-
 uint8_t capped(float value, int most) { return static_cast<uint8_t>(std::min(most, static_cast<int>(static_cast<int8_t>(value)))); }
 
 void to_f32(std::span<const float> values, uint8_t* blocks) { std::memcpy(blocks, values.data(), values.size_bytes()); }
@@ -61,7 +49,7 @@ void from_q8_0(const uint8_t* blocks, std::span<float> values) {
 void to_q4_0(std::span<const float> values, uint8_t* blocks) {
   for (size_t at = 0; at < values.size(); at += kBlock, blocks += 18) {
     const float* x = values.data() + at;
-    const float scale = signed_extreme(x) / -8, id = inverse(scale);
+    const float scale = extreme_of(x, kBlock) / -8, id = inverse(scale);
     put(blocks, half_of(scale));
     for (uint32_t j = 0; j < kHalfBlock; ++j) blocks[2 + j] = static_cast<uint8_t>(capped(x[j] * id + 8.5F, 15) | capped(x[kHalfBlock + j] * id + 8.5F, 15) << 4);
   }
@@ -125,7 +113,7 @@ void get_five_bits(const uint8_t* high_bits, const uint8_t* low_bits, const Valu
 
 void to_q5_0(std::span<const float> values, uint8_t* blocks) {
   for (size_t at = 0; at < values.size(); at += kBlock, blocks += 22) {
-    const float scale = signed_extreme(values.data() + at) / -16, id = inverse(scale);
+    const float scale = extreme_of(values.data() + at, kBlock) / -16, id = inverse(scale);
     put(blocks, half_of(scale));
     put_five_bits(values.data() + at, [&](float value) { return capped(value * id + 16.5F, 31); }, blocks + 2, blocks + 6);
   }

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kBlock = 32, kTries = 7;
 constexpr size_t kSuper = 256;
-constexpr float kNoScale = 1e-15F;
 constexpr std::array<int8_t, 16> kBook{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 // Of two equally near the higher one.
@@ -39,14 +38,8 @@ Sums sums_of(const float* x, float inverse) {
 
 // The scale of least squared error, each value weighted by its square.
 float fit(const float* x) {
-  float largest = 0, extreme = 0;
-  for (int i = 0; i < kBlock; ++i) {
-    if (std::fabs(x[i]) > largest) {
-      largest = std::fabs(x[i]);
-      extreme = x[i];
-    }
-  }
-  if (largest < kNoScale) return 0;
+  const float extreme = extreme_of(x, kBlock);
+  if (std::fabs(extreme) < kNoScale) return 0;
   const float first = -extreme / static_cast<float>(kBook.front());
   Sums sums = sums_of(x, 1 / first);
   float scale = sums.qx / sums.q2, best = scale * sums.qx;
@@ -91,16 +84,9 @@ void to_iq4_xs(std::span<const float> values, uint8_t* blocks) {
   for (size_t at = 0; at < values.size(); at += kSuper, blocks += 136) {
     const float* x = values.data() + at;
     std::array<float, 8> fitted;
-    float largest = 0, extreme = 0;
-    for (size_t j = 0; j < 8; ++j) {
-      fitted[j] = fit(x + j * kBlock);
-      if (std::fabs(fitted[j]) > largest) {
-        largest = std::fabs(fitted[j]);
-        extreme = fitted[j];
-      }
-    }
+    for (size_t j = 0; j < 8; ++j) fitted[j] = fit(x + j * kBlock);
     std::fill_n(blocks, 8, uint8_t{0});
-    const float unit = -extreme / 32, inverse = unit != 0 ? 1 / unit : 0;
+    const float unit = -extreme_of(fitted.data(), 8) / 32, inverse = unit != 0 ? 1 / unit : 0;
     put(blocks, half_of(unit));
     uint16_t high = 0;
     for (size_t j = 0; j < 8; ++j) {

@@ -13,7 +13,6 @@ namespace llmops {
 namespace {
 
 constexpr int kSuper = 256, kGroup = 32, kGroups = 8, kSmall = 16;
-constexpr float kNoScale = 1e-15F;
 
 int nearest_in(float value, int least, int most) { return std::clamp(nearest(value), least, most); }
 
@@ -148,18 +147,6 @@ GroupScales scales_of_groups(const uint8_t* block) {
 
 // ---- groups of 16 with a scale: x = scale * (q - 32) ----
 
-// The value of the largest magnitude of a small group, with its sign; 0 where all are next to nothing.
-float extreme_of(const float* x) {
-  float largest = 0, extreme = 0;
-  for (int i = 0; i < kSmall; ++i) {
-    if (std::fabs(x[i]) > largest) {
-      largest = std::fabs(x[i]);
-      extreme = x[i];
-    }
-  }
-  return largest < kNoScale ? 0 : extreme;
-}
-
 struct Fit16 { float sum_xl = 0, sum_l2 = 0; };
 Fit16 sums_of(const float* x, float inverse) {
   Fit16 sums;
@@ -174,9 +161,9 @@ Fit16 sums_of(const float* x, float inverse) {
 
 // The scale of least squared error, each value weighted by its square, and the indices that belong to it.
 float fit_symmetric(const float* x, uint8_t* indices) {
-  const float extreme = extreme_of(x);
+  const float extreme = extreme_of(x, kSmall);
   std::fill_n(indices, kSmall, uint8_t{0});
-  if (extreme == 0) return 0;
+  if (std::fabs(extreme) < kNoScale) return 0;
   const auto take = [&](float inverse) { for (int i = 0; i < 16; ++i) indices[i] = static_cast<uint8_t>(32 + nearest_in(inverse * x[i], -32, 31)); };
   take(-32.0F / extreme);
   Fit16 sums = sums_of(x, -32.0F / extreme);
@@ -196,9 +183,9 @@ float fit_symmetric(const float* x, uint8_t* indices) {
 
 // The same for eight levels, one index after the other moved to where it lowers the error, at most five times.
 float fit_moving(const float* x, uint8_t* indices) {
-  const float extreme = extreme_of(x);
+  const float extreme = extreme_of(x, kSmall);
   std::fill_n(indices, kSmall, uint8_t{0});
-  if (extreme == 0) return 0;
+  if (std::fabs(extreme) < kNoScale) return 0;
   const float inverse = -4.0F / extreme;
   std::array<int, kSmall> level{};
   float sum_xl = 0, sum_l2 = 0;
@@ -292,14 +279,8 @@ void to_q3_k(std::span<const float> values, uint8_t* blocks) {
     const float* x = values.data() + at;
     std::array<float, 16> fitted;
     std::array<uint8_t, kSuper> indices{};
-    float largest = 0, extreme = 0;
-    for (size_t j = 0; j < 16; ++j) {
-      fitted[j] = fit_moving(x + j * kSmall, indices.data() + j * kSmall);
-      if (std::fabs(fitted[j]) > largest) {
-        largest = std::fabs(fitted[j]);
-        extreme = fitted[j];
-      }
-    }
+    for (size_t j = 0; j < 16; ++j) fitted[j] = fit_moving(x + j * kSmall, indices.data() + j * kSmall);
+    const float extreme = extreme_of(fitted.data(), 16);
     std::fill_n(blocks, 110, uint8_t{0});
     uint8_t* scales = blocks + 96;
     if (extreme != 0) {
@@ -387,16 +368,10 @@ void to_q6_k(std::span<const float> values, uint8_t* blocks) {
     const float* x = values.data() + at;
     std::array<float, 16> scales;
     std::array<uint8_t, kSuper> indices;
-    float largest = 0, extreme = 0;
-    for (size_t j = 0; j < 16; ++j) {
-      scales[j] = fit_symmetric(x + j * 16, indices.data() + j * 16);
-      if (std::fabs(scales[j]) > largest) {
-        largest = std::fabs(scales[j]);
-        extreme = scales[j];
-      }
-    }
+    for (size_t j = 0; j < 16; ++j) scales[j] = fit_symmetric(x + j * 16, indices.data() + j * 16);
+    const float extreme = extreme_of(scales.data(), 16);
     std::fill_n(blocks, 210, uint8_t{0});
-    if (largest < kNoScale) continue;
+    if (std::fabs(extreme) < kNoScale) continue;
     const float inverse = -128.0F / extreme;
     put(blocks + 208, half_of(1 / inverse));
     const float unit = float_of_half(get<uint16_t>(blocks + 208));

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -23,5 +25,20 @@ inline int nearest(float value) {
   const auto bits = std::bit_cast<int32_t>(value + 12582912.0F);
   return (bits & 0x007FFFFF) - 0x00400000;
 }
+
+// The value of the largest magnitude with its sign; of equal ones the first; 0 where there is none.
+inline float extreme_of(const float* x, size_t count) {
+  float largest = 0, extreme = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (std::fabs(x[i]) > largest) {
+      largest = std::fabs(x[i]);
+      extreme = x[i];
+    }
+  }
+  return extreme;
+}
+
+// Groups whose values are all smaller have the scale 0.
+inline constexpr float kNoScale = 1e-15F;
 
 }  // namespace llmops
