@@ -58,7 +58,36 @@ const std::vector<Call> kCalls = {
     {{"eval", "run", "none.eval.yaml"}, 2},
 };
 
+// The short name of the schema that the document names, by which it must be valid.
+std::string valid_by(const nlohmann::json& found) {
+  const std::string name = found.at("schema").get<std::string>();
+  REQUIRE(name.starts_with("llmops."));
+  const std::string short_name = name.substr(7, name.find('/') - 7);
+  auto schema = parse_json(embedded_file("schemas/" + short_name + ".json"), short_name);
+  REQUIRE(schema);
+  auto checker = SchemaChecker::compile(*schema);
+  REQUIRE(checker);
+  const auto failure = checker->check(*parse_json(found.dump(), "out"));
+  REQUIRE(failure);
+  if (*failure) FAIL_CHECK(short_name << ": " << (*failure)->message);
+  return short_name;
+}
+
 }  // namespace
+
+TEST_CASE("what --json prints of a leak is valid by the schema that it names", "[e2e]") {
+  Project project;
+  project.json({"init", "--template", "rag"}, 0);
+  project.write("shots.jsonl", "{\"input\": \"where is my parcel now\", \"output\": \"x\"}\n");
+  project.write("rows.jsonl", "{\"id\": \"1\", \"question\": \"where is my parcel now\"}\n");
+  project.write("leak.chain.yaml", "llmops: chain/v1\nname: leak\ninputs: [question]\nmodels: {main: {provider: echo}}\nassets: {shots: {kind: few-shot, path: shots.jsonl}}\n"
+                                   "steps:\n  - {id: say, model: main, prompt: \"{{ question }}\", few_shot: {from: shots, k: 1}}\noutput: \"{{ steps.say.output }}\"\n");
+  project.write("leak.eval.yaml", "llmops: eval/v1\nchain: leak.chain.yaml\ndataset: {path: rows.jsonl}\nmetrics: [{name: short, type: regex, target: output, pattern: x}]\n");
+  const nlohmann::json found = project.json({"eval", "data", "check", "shots"}, 0);
+  CHECK(valid_by(found) == "eval-data-check");
+  REQUIRE(found.at("leaks").size() == 1);
+  CHECK(found.at("leaks")[0].at("leaked_cases") == 1);
+}
 
 TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
   Project project;
@@ -71,17 +100,7 @@ TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
     for (const std::string& word : call.arguments) shown += (shown.empty() ? "" : " ") + word;
     INFO(shown);
     const nlohmann::json found = project.json(call.arguments, call.exit_code);
-    const std::string name = found.at("schema").get<std::string>();
-    REQUIRE(name.starts_with("llmops."));
-    const std::string short_name = name.substr(7, name.find('/') - 7);
-    met.insert(short_name);
-    auto schema = parse_json(embedded_file("schemas/" + short_name + ".json"), short_name);
-    REQUIRE(schema);
-    auto checker = SchemaChecker::compile(*schema);
-    REQUIRE(checker);
-    const auto failure = checker->check(*parse_json(found.dump(), "out"));
-    REQUIRE(failure);
-    if (*failure) FAIL_CHECK(short_name << ": " << (*failure)->message);
+    met.insert(valid_by(found));
   }
   for (const Command& command : commands()) {
     if (command.schema == nullptr) continue;
