@@ -67,12 +67,17 @@ int sync_directory(const fs::path& directory) {
   return fsync(fd.get()) == 0 || errno == EINVAL ? 0 : errno;
 }
 
-fs::path temporary_name(const fs::path& path) {
+}  // namespace
+
+fs::path temporary_sibling(const fs::path& path) {
   static std::atomic<unsigned> serial{0};
   return path.parent_path() / fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), serial.fetch_add(1));
 }
 
-}  // namespace
+Status sync_directory_of(const fs::path& path) {
+  if (const int number = sync_directory(path.parent_path())) return io_error("write", path, number);
+  return {};
+}
 
 Result<std::string> read_file(const fs::path& path, uint64_t max_bytes) {
   Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -99,7 +104,7 @@ Result<std::string> read_file(const fs::path& path, uint64_t max_bytes) {
 
 Result<AtomicFile> AtomicFile::create(fs::path path, const WriteOptions& options) {
   AtomicFile file;
-  file.temporary_ = temporary_name(path);
+  file.temporary_ = temporary_sibling(path);
   file.final_ = std::move(path);
   file.options_ = options;
   if (const int injected = failpoint(options.failpoint)) return io_error("write", file.final_, injected);

@@ -68,6 +68,10 @@ class PartialFile {
   uint64_t size_bytes_ = 0;
 };
 
+// For writers of their own kind: a name beside `path` that no other writer has, and the directory of `path` onto the disk.
+fs::path temporary_sibling(const fs::path& path);
+Status sync_directory_of(const fs::path& path);
+
 Status ensure_directory(const fs::path& path, unsigned mode = 0755);
 Status remove_file(const fs::path& path);  // absent is fine
 

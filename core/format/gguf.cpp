@@ -1,12 +1,13 @@
 // What llama.cpp's reader refuses is refused here, and lengths are held against the file before anything is allocated.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <set>
 
 #include "core/format/bounded_file.h"
-#include "core/format/tensors.h"
+#include "core/format/gguf.h"
 
 namespace llmops {
 namespace {
@@ -15,15 +16,13 @@ constexpr uint32_t kMaxDimensions = 4;
 constexpr uint64_t kMaxNameBytes = 63, kDefaultAlignment = 32, kMaxKeys = 10'000;   // real files have some dozens
 
 // ggml_type: elements and bytes of a block; 0 elements: removed from the format.
-struct BlockType { const char* name; uint32_t elements, bytes; };
-constexpr std::array<BlockType, 40> kBlockTypes{{
+constexpr std::array<GgufType, 40> kBlockTypes{{
     {"F32", 1, 4}, {"F16", 1, 2}, {"Q4_0", 32, 18}, {"Q4_1", 32, 20}, {"", 0, 0}, {"", 0, 0}, {"Q5_0", 32, 22}, {"Q5_1", 32, 24}, {"Q8_0", 32, 34}, {"Q8_1", 32, 36},
     {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210}, {"Q8_K", 256, 292}, {"IQ2_XXS", 256, 66}, {"IQ2_XS", 256, 74},
     {"IQ3_XXS", 256, 98}, {"IQ1_S", 256, 50}, {"IQ4_NL", 32, 18}, {"IQ3_S", 256, 110}, {"IQ2_S", 256, 82}, {"IQ4_XS", 256, 136}, {"I8", 1, 1}, {"I16", 1, 2},
     {"I32", 1, 4}, {"I64", 1, 8}, {"F64", 1, 8}, {"IQ1_M", 256, 56}, {"BF16", 1, 2}, {"", 0, 0}, {"", 0, 0}, {"", 0, 0}, {"TQ1_0", 256, 54}, {"TQ2_0", 256, 66},
     {"", 0, 0}, {"", 0, 0}, {"", 0, 0}, {"MXFP4", 32, 17}}};
 
-enum ValueKind : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64 };
 constexpr std::array<uint32_t, 13> kValueBytes{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};   // 0: of its own length
 constexpr std::array<const char*, 13> kValueNames{"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64"};
 
@@ -33,7 +32,7 @@ class Reader {
  public:
   explicit Reader(BoundedFile file) : file_(std::move(file)) {}
 
-  Result<TensorFile> read() {
+  Result<GgufFile> read() {
     made_.size_bytes = file_.size_bytes();
     LLMOPS_ASSIGN(const std::string magic, file_.take(4, "its magic"));
     if (magic != "GGUF") return file_.fault("does not begin with GGUF");
@@ -58,64 +57,53 @@ class Reader {
     return file_.take(length, what);
   }
 
-  Result<Json> scalar(uint32_t kind) {
-    switch (kind) {
-      case kU8: return json_number<uint8_t>();
-      case kI8: return json_number<int8_t>();
-      case kU16: return json_number<uint16_t>();
-      case kI16: return json_number<int16_t>();
-      case kU32: return json_number<uint32_t>();
-      case kI32: return json_number<int32_t>();
-      case kF32: return json_number<float>();
-      case kU64: return json_number<uint64_t>();
-      case kI64: return json_number<int64_t>();
-      case kF64: return json_number<double>();
-      case kBool: {
-        LLMOPS_ASSIGN(const uint8_t value, file_.number<uint8_t>("a value"));
-        if (value > 1) return file_.fault(fmt::format("has the truth value {}", value));
-        return Json(value == 1);
-      }
-      default: break;
+  Result<std::string> array_of_texts(uint64_t count) {
+    std::string bytes;
+    for (uint64_t i = 0; i < count; ++i) {
+      LLMOPS_ASSIGN(const std::string value, text("an array of texts"));
+      const uint64_t length = value.size();
+      bytes.append(reinterpret_cast<const char*>(&length), sizeof length).append(value);
     }
-    LLMOPS_ASSIGN(std::string value, text("a text"));
-    return Json(std::move(value));
-  }
-  template <class Number>
-  Result<Json> json_number() {
-    LLMOPS_ASSIGN(const Number value, file_.number<Number>("a value"));
-    return Json(value);
+    return bytes;
   }
 
-  Result<Json> array() {
+  Status read_array(GgufEntry& entry) {
     LLMOPS_ASSIGN(const uint32_t kind, file_.number<uint32_t>("the type of an array"));
-    LLMOPS_ASSIGN(const uint64_t count, file_.number<uint64_t>("the length of an array"));
-    if (kind >= kValueBytes.size() || kind == kArray) return file_.fault(fmt::format("has an array of type {}", kind));
-    if (kind == kString) {
-      for (uint64_t i = 0; i < count; ++i) {
-        LLMOPS_ASSIGN(const uint64_t length, file_.number<uint64_t>("an array of texts"));
-        LLMOPS_CHECK(file_.skip(length, "an array of texts"));
-      }
-    } else {
-      if (count > file_.remaining() / kValueBytes[kind]) return file_.fault(fmt::format("ends inside an array of {} values", count));
-      LLMOPS_CHECK(file_.skip(count * kValueBytes[kind], "an array"));
+    LLMOPS_ASSIGN(entry.count, file_.number<uint64_t>("the length of an array"));
+    if (kind >= kValueBytes.size() || GgufKind{kind} == GgufKind::kArray) return file_.fault(fmt::format("has an array of type {}", kind));
+    entry.element = GgufKind{kind};
+    if (entry.element == GgufKind::kText) {
+      LLMOPS_ASSIGN(entry.bytes, array_of_texts(entry.count));
+      return {};
     }
-    return Json{{"type", kValueNames[kind]}, {"count", count}};
+    if (entry.count > file_.remaining() / kValueBytes[kind]) return file_.fault(fmt::format("ends inside an array of {} values", entry.count));
+    LLMOPS_ASSIGN(entry.bytes, file_.take(entry.count * kValueBytes[kind], "an array"));
+    return {};
   }
 
   Status read_pair() {
-    LLMOPS_ASSIGN(std::string key, text("a key"));
-    if (key.empty()) return file_.fault("has a key without a name");
-    if (made_.metadata.contains(key)) return file_.fault(fmt::format("has the key '{}' twice", key));
+    GgufEntry entry;
+    LLMOPS_ASSIGN(entry.key, text("a key"));
+    if (entry.key.empty()) return file_.fault("has a key without a name");
+    if (!keys_.insert(entry.key).second) return file_.fault(fmt::format("has the key '{}' twice", entry.key));
     LLMOPS_ASSIGN(const uint32_t kind, file_.number<uint32_t>("the type of a value"));
-    if (kind >= kValueBytes.size()) return file_.fault(fmt::format("has the key '{}' of the unknown type {}", key, kind));
-    LLMOPS_ASSIGN(Json value, kind == kArray ? array() : scalar(kind));
-    if (key == "general.alignment" && kind != kU32) return file_.fault("has 'general.alignment' that is no u32");
-    made_.metadata[key] = std::move(value);
+    if (kind >= kValueBytes.size()) return file_.fault(fmt::format("has the key '{}' of the unknown type {}", entry.key, kind));
+    entry.kind = GgufKind{kind};
+    if (entry.kind == GgufKind::kArray) {
+      LLMOPS_CHECK(read_array(entry));
+    } else if (entry.kind == GgufKind::kText) {
+      LLMOPS_ASSIGN(entry.bytes, text("a text"));
+    } else {
+      LLMOPS_ASSIGN(entry.bytes, file_.take(kValueBytes[kind], "a value"));
+      if (entry.kind == GgufKind::kBool && entry.bytes[0] != 0 && entry.bytes[0] != 1) return file_.fault(fmt::format("has the truth value {}", static_cast<unsigned char>(entry.bytes[0])));
+    }
+    if (entry.key == "general.alignment" && entry.kind != GgufKind::kU32) return file_.fault("has 'general.alignment' that is no u32");
+    made_.entries.push_back(std::move(entry));
     return {};
   }
 
   Status read_alignment() {
-    alignment_ = made_.metadata.value("general.alignment", kDefaultAlignment);
+    if (const GgufEntry* entry = made_.find("general.alignment")) alignment_ = *entry->whole();
     if (!std::has_single_bit(alignment_)) return file_.fault(fmt::format("has the alignment {}, no power of two", alignment_));
     return {};
   }
@@ -136,7 +124,7 @@ class Reader {
     }
     LLMOPS_ASSIGN(const uint32_t type, file_.number<uint32_t>("the type of a tensor"));
     if (type >= kBlockTypes.size() || kBlockTypes[type].elements == 0) return file_.fault(fmt::format("has tensor '{}' of the unknown type {}", tensor.name, type));
-    const BlockType& block = kBlockTypes[type];
+    const GgufType& block = kBlockTypes[type];
     tensor.type = block.name;
     if (row % block.elements != 0) return file_.fault(fmt::format("has tensor '{}' whose rows of {} do not divide into blocks of {}", tensor.name, row, block.elements));
     if (__builtin_mul_overflow(elements / block.elements, uint64_t{block.bytes}, &tensor.size_bytes)) return file_.fault(fmt::format("has tensor '{}' whose size overflows", tensor.name));
@@ -160,15 +148,33 @@ class Reader {
 
   BoundedFile file_;
   uint64_t alignment_ = kDefaultAlignment;
-  std::set<std::string> names_;
-  TensorFile made_;
+  std::set<std::string> names_, keys_;
+  GgufFile made_;
 };
 
 }  // namespace
 
-Result<TensorFile> read_gguf_header(const std::filesystem::path& path, const std::string& shown_name) {
+Result<GgufFile> read_gguf(const std::filesystem::path& path, const std::string& shown_name) {
   LLMOPS_ASSIGN(BoundedFile file, BoundedFile::open(path, shown_name));
   return Reader(std::move(file)).read();
+}
+
+Result<TensorFile> read_gguf_header(const std::filesystem::path& path, const std::string& shown_name) {
+  LLMOPS_ASSIGN(GgufFile file, read_gguf(path, shown_name));
+  TensorFile made;
+  made.tensors = std::move(file.tensors);
+  made.size_bytes = file.size_bytes;
+  for (const GgufEntry& entry : file.entries) {
+    made.metadata[entry.key] = entry.kind == GgufKind::kArray ? Json{{"type", kValueNames[static_cast<size_t>(entry.element)]}, {"count", entry.count}} : entry.json();
+  }
+  return made;
+}
+
+const GgufType* gguf_type(std::string_view name, uint32_t* id) {
+  const auto found = std::find_if(kBlockTypes.begin(), kBlockTypes.end(), [&](const GgufType& type) { return type.elements != 0 && type.name == name; });
+  if (found == kBlockTypes.end()) return nullptr;
+  if (id != nullptr) *id = static_cast<uint32_t>(found - kBlockTypes.begin());
+  return &*found;
 }
 
 }  // namespace llmops

@@ -57,10 +57,10 @@ class Header {
     TensorInfo tensor;
     tensor.name = name;
     tensor.type = entry["dtype"];
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeBits& row) { return row.name == tensor.type; });
-    if (type == kTypes.end()) return wrong(fmt::format("of the unknown type '{}'", tensor.type));
+    const auto type_bits = safetensors_bits(tensor.type);
+    if (!type_bits) return wrong(fmt::format("of the unknown type '{}'", tensor.type));
     if (!shape.is_array() || shape.size() > kMaxRank) return wrong("whose shape is no list of at most 8 sizes");
-    uint64_t bits = type->bits;
+    uint64_t bits = *type_bits;
     for (const Json& size : shape) {
       const auto number = whole(size);
       if (!number) return wrong("whose shape holds no whole number");
@@ -105,6 +105,11 @@ uint64_t TensorInfo::elements() const {
   uint64_t count = 1;
   for (const uint64_t size : shape) count *= size;
   return count;
+}
+
+std::optional<uint32_t> safetensors_bits(std::string_view type) {
+  const auto found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeBits& row) { return row.name == type; });
+  return found == kTypes.end() ? std::nullopt : std::optional(found->bits);
 }
 
 Result<TensorFile> read_safetensors_header(const std::filesystem::path& path, const std::string& shown_name) {

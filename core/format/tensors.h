@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/json.h"
@@ -28,6 +30,9 @@ struct TensorFile {
 // kNotFound, kIo; kData: a header past 100 MB or past the file, no JSON object, a name twice, an unknown type, an offset that
 // leaves a hole or overlaps, a size that shape and type do not give, bytes behind the last tensor. Cost: the header.
 Result<TensorFile> read_safetensors_header(const std::filesystem::path& path, const std::string& shown_name);
+
+// Bits of one value of a type of safetensors; nullopt: it has no such type.
+std::optional<uint32_t> safetensors_bits(std::string_view type);
 
 // GGUF, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), little-endian. Errors: kNotFound, kIo; kData: another
 // magic or version, counts and lengths past the file, a key or tensor twice, an unknown or removed type, more than 4 dimensions, an
