@@ -49,6 +49,9 @@ struct TensorContent {
   std::string sha256;
   std::optional<uint64_t> nan, infinite;   // values; of block types: blocks whose scale is none. nullopt: a type of whole numbers
 };
+struct OddValues { uint64_t nan = 0, infinite = 0; };
+// Of values as they are stored; of block types the blocks whose scale is none. nullopt: a type of whole numbers.
+std::optional<OddValues> count_odd(std::string_view type, std::string_view bytes);
 // Reads every byte, on `threads` threads, in pieces of 4 MiB. Results do not depend on the number of threads. Errors: kIo; kInterrupted.
 Result<std::vector<TensorContent>> read_contents(const Model& model, size_t threads, const CancelToken& cancel);
 

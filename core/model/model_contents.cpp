@@ -15,11 +15,9 @@ namespace {
 
 constexpr uint64_t kPieceBytes = 4 << 20;
 
-struct Odd { uint64_t nan = 0, infinite = 0; };
-
 // Values of `Bits` whose exponent is all ones.
 template <class Bits>
-void count_odd(const char* bytes, uint64_t size, Bits exponent, Bits mantissa, Odd& odd) {
+void count_odd(const char* bytes, uint64_t size, Bits exponent, Bits mantissa, OddValues& odd) {
   uint64_t nan = 0, infinite = 0;
   for (uint64_t at = 0; at + sizeof(Bits) <= size; at += sizeof(Bits)) {
     Bits value;
@@ -39,9 +37,9 @@ constexpr std::array<BlockScales, 20> kScales{{
     {"Q4_K", 144, {0, 2}}, {"Q5_K", 176, {0, 2}}, {"Q6_K", 210, {208, -1}}, {"IQ2_XXS", 66, {0, -1}}, {"IQ2_XS", 74, {0, -1}}, {"IQ3_XXS", 98, {0, -1}}, {"IQ1_S", 50, {0, -1}},
     {"IQ4_NL", 18, {0, -1}}, {"IQ3_S", 110, {0, -1}}, {"IQ2_S", 82, {0, -1}}, {"IQ4_XS", 136, {0, -1}}, {"TQ2_0", 66, {64, -1}}}};
 
-void count_odd_blocks(const char* bytes, uint64_t size, const BlockScales& scales, Odd& odd) {
+void count_odd_blocks(const char* bytes, uint64_t size, const BlockScales& scales, OddValues& odd) {
   for (uint64_t at = 0; at + scales.block_bytes <= size; at += scales.block_bytes) {
-    Odd block;
+    OddValues block;
     for (const int offset : scales.offsets) if (offset >= 0) count_odd<uint16_t>(bytes + at + offset, 2, 0x7C00, 0x03FF, block);
     odd.nan += block.nan > 0;
     odd.infinite += block.nan == 0 && block.infinite > 0;
@@ -54,7 +52,7 @@ const BlockScales* scales_of(std::string_view type) {
 }
 
 // False: the type has no values that are no numbers.
-bool count_odd_values(std::string_view type, const char* bytes, uint64_t size, Odd& odd) {
+bool count_odd_values(std::string_view type, const char* bytes, uint64_t size, OddValues& odd) {
   if (type == "F32") count_odd<uint32_t>(bytes, size, 0x7F800000U, 0x007FFFFFU, odd);
   else if (type == "F64") count_odd<uint64_t>(bytes, size, 0x7FF0000000000000U, 0x000FFFFFFFFFFFFFU, odd);
   else if (type == "F16") count_odd<uint16_t>(bytes, size, 0x7C00, 0x03FF, odd);
@@ -74,7 +72,7 @@ Result<TensorContent> read_content(const BoundedFile& file, const ModelTensor& t
   const BlockScales* scales = scales_of(tensor.type);
   const uint64_t piece = scales == nullptr ? kPieceBytes : kPieceBytes / scales->block_bytes * scales->block_bytes;
   Sha256 hash;
-  Odd odd;
+  OddValues odd;
   bool has_values = count_odd_values(tensor.type, nullptr, 0, odd);
   for (uint64_t at = 0; at < tensor.size_bytes; at += piece) {
     if (cancel.cancelled()) return Error(ErrorCode::kInterrupted, "interrupted");
@@ -93,6 +91,11 @@ Result<TensorContent> read_content(const BoundedFile& file, const ModelTensor& t
 }
 
 }  // namespace
+
+std::optional<OddValues> count_odd(std::string_view type, std::string_view bytes) {
+  OddValues odd;
+  return count_odd_values(type, bytes.data(), bytes.size(), odd) ? std::optional(odd) : std::nullopt;
+}
 
 Result<std::vector<TensorContent>> read_contents(const Model& model, size_t threads, const CancelToken& cancel) {
   std::vector<BoundedFile> files;

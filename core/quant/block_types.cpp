@@ -1,172 +1,100 @@
-// Layouts and rounding: ggml's block formats (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). The index of a value
-// comes from the scale before that is rounded to a half, as in ggml's reference, so that the same bytes come out.
+// Layouts: ggml's block formats (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h).
 #include "core/quant/block_types.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstring>
 
-#include "core/quant/half.h"
+#include "core/quant/avx2.h"
 #include "core/quant/iq4.h"
 #include "core/quant/k_quants.h"
-#include "core/quant/numbers.h"
+#include "core/quant/plain_blocks.h"
+#include "core/quant/weighted.h"
 
 namespace llmops {
 namespace {
 
-constexpr uint32_t kBlock = 32, kHalfBlock = 16;
-
-float inverse(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
-
-uint8_t capped(float value, int most) { return static_cast<uint8_t>(std::min(most, static_cast<int>(static_cast<int8_t>(value)))); }
-
-void to_f32(std::span<const float> values, uint8_t* blocks) { std::memcpy(blocks, values.data(), values.size_bytes()); }
-void from_f32(const uint8_t* blocks, std::span<float> values) { std::memcpy(values.data(), blocks, values.size_bytes()); }
-void to_f16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, half_of(values[i])); }
-void from_f16(const uint8_t* blocks, std::span<float> values) { for (size_t i = 0; i < values.size(); ++i) values[i] = float_of_half(get<uint16_t>(blocks + 2 * i)); }
-void to_bf16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, brain_of(values[i])); }
-void from_bf16(const uint8_t* blocks, std::span<float> values) { for (size_t i = 0; i < values.size(); ++i) values[i] = float_of_brain(get<uint16_t>(blocks + 2 * i)); }
-
-void to_q8_0(std::span<const float> values, uint8_t* blocks) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 34) {
-    const float* x = values.data() + at;
-    float largest = 0;
-    for (uint32_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
-    const float scale = largest / 127, id = inverse(scale);
-    put(blocks, half_of(scale));
-    for (uint32_t i = 0; i < kBlock; ++i) blocks[2 + i] = static_cast<uint8_t>(static_cast<int8_t>(std::round(x[i] * id)));
-  }
-}
-void from_q8_0(const uint8_t* blocks, std::span<float> values) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 34) {
-    const float scale = float_of_half(get<uint16_t>(blocks));
-    for (uint32_t i = 0; i < kBlock; ++i) values[at + i] = static_cast<float>(static_cast<int8_t>(blocks[2 + i])) * scale;
-  }
-}
-
-// Value j in the low four bits of byte j, value j + 16 in the high ones.
-void to_q4_0(std::span<const float> values, uint8_t* blocks) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 18) {
-    const float* x = values.data() + at;
-    const float scale = extreme_of(x, kBlock) / -8, id = inverse(scale);
-    put(blocks, half_of(scale));
-    for (uint32_t j = 0; j < kHalfBlock; ++j) blocks[2 + j] = static_cast<uint8_t>(capped(x[j] * id + 8.5F, 15) | capped(x[kHalfBlock + j] * id + 8.5F, 15) << 4);
-  }
-}
-void from_q4_0(const uint8_t* blocks, std::span<float> values) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 18) {
-    const float scale = float_of_half(get<uint16_t>(blocks));
-    for (uint32_t j = 0; j < kHalfBlock; ++j) {
-      values[at + j] = static_cast<float>((blocks[2 + j] & 15) - 8) * scale;
-      values[at + kHalfBlock + j] = static_cast<float>((blocks[2 + j] >> 4) - 8) * scale;
-    }
-  }
-}
-
-struct Range { float least, scale, id; };
-Range range_of(const float* x, float levels) {
-  const auto [least, most] = std::minmax_element(x, x + kBlock);
-  const float scale = (*most - *least) / levels;
-  return {*least, scale, inverse(scale)};
-}
-
-void to_q4_1(std::span<const float> values, uint8_t* blocks) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 20) {
-    const float* x = values.data() + at;
-    const Range range = range_of(x, 15);
-    put(blocks, half_of(range.scale));
-    put(blocks + 2, half_of(range.least));
-    const auto index = [&](float value) { return capped((value - range.least) * range.id + 0.5F, 15); };
-    for (uint32_t j = 0; j < kHalfBlock; ++j) blocks[4 + j] = static_cast<uint8_t>(index(x[j]) | index(x[kHalfBlock + j]) << 4);
-  }
-}
-void from_q4_1(const uint8_t* blocks, std::span<float> values) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 20) {
-    const float scale = float_of_half(get<uint16_t>(blocks)), least = float_of_half(get<uint16_t>(blocks + 2));
-    for (uint32_t j = 0; j < kHalfBlock; ++j) {
-      values[at + j] = static_cast<float>(blocks[4 + j] & 15) * scale + least;
-      values[at + kHalfBlock + j] = static_cast<float>(blocks[4 + j] >> 4) * scale + least;
-    }
-  }
-}
-
-// The fifth bit of value i is bit i of a word of 32.
-template <class Index>
-void put_five_bits(const float* x, const Index& index, uint8_t* high_bits, uint8_t* low_bits) {
-  uint32_t high = 0;
-  for (uint32_t j = 0; j < kHalfBlock; ++j) {
-    const uint32_t first = index(x[j]), second = index(x[kHalfBlock + j]);
-    low_bits[j] = static_cast<uint8_t>((first & 15) | (second & 15) << 4);
-    high |= (first >> 4) << j | (second >> 4) << (j + kHalfBlock);
-  }
-  put(high_bits, high);
-}
-template <class Value>
-void get_five_bits(const uint8_t* high_bits, const uint8_t* low_bits, const Value& value, float* out) {
-  const uint32_t high = get<uint32_t>(high_bits);
-  for (uint32_t j = 0; j < kHalfBlock; ++j) {
-    out[j] = value(static_cast<int>((low_bits[j] & 15) | ((high >> j) & 1) << 4));
-    out[kHalfBlock + j] = value(static_cast<int>((low_bits[j] >> 4) | ((high >> (j + kHalfBlock)) & 1) << 4));
-  }
-}
-
-void to_q5_0(std::span<const float> values, uint8_t* blocks) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 22) {
-    const float scale = extreme_of(values.data() + at, kBlock) / -16, id = inverse(scale);
-    put(blocks, half_of(scale));
-    put_five_bits(values.data() + at, [&](float value) { return capped(value * id + 16.5F, 31); }, blocks + 2, blocks + 6);
-  }
-}
-void from_q5_0(const uint8_t* blocks, std::span<float> values) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 22) {
-    const float scale = float_of_half(get<uint16_t>(blocks));
-    get_five_bits(blocks + 2, blocks + 6, [&](int index) { return static_cast<float>(index - 16) * scale; }, values.data() + at);
-  }
-}
-
-void to_q5_1(std::span<const float> values, uint8_t* blocks) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 24) {
-    const Range range = range_of(values.data() + at, 31);
-    put(blocks, half_of(range.scale));
-    put(blocks + 2, half_of(range.least));
-    put_five_bits(values.data() + at, [&](float value) { return static_cast<uint8_t>((value - range.least) * range.id + 0.5F); }, blocks + 4, blocks + 8);
-  }
-}
-void from_q5_1(const uint8_t* blocks, std::span<float> values) {
-  for (size_t at = 0; at < values.size(); at += kBlock, blocks += 24) {
-    const float scale = float_of_half(get<uint16_t>(blocks)), least = float_of_half(get<uint16_t>(blocks + 2));
-    get_five_bits(blocks + 4, blocks + 8, [&](int index) { return static_cast<float>(index) * scale + least; }, values.data() + at);
-  }
+constexpr BlockType row(std::string_view name, uint32_t gguf_id, uint32_t elements, uint32_t bytes, Quantize quantize, Dequantize dequantize,
+                        double error_bound, QuantizeWeighted weighted) {
+  return {name, gguf_id, elements, bytes, quantize, dequantize, error_bound, weighted, quantize, dequantize, weighted};
 }
 
 // Bounds: half a step. The steps of Q4_0 and Q5_0 reach from -8 (-16) to 7 (15), so that a value as large as the extreme, of the other
 // sign, is a whole step off.
 constexpr std::array<BlockType, 15> kTypes{{
-    {"F32", 0, 1, 4, to_f32, from_f32, 0},
-    {"F16", 1, 1, 2, to_f16, from_f16, 0x1p-11},
-    {"BF16", 30, 1, 2, to_bf16, from_bf16, 0x1p-8},
-    {"Q8_0", 8, 32, 34, to_q8_0, from_q8_0, 0.5 / 127},
-    {"Q4_0", 2, 32, 18, to_q4_0, from_q4_0, 1.0 / 8},
-    {"Q4_1", 3, 32, 20, to_q4_1, from_q4_1, 0.5 / 15},
-    {"Q5_0", 6, 32, 22, to_q5_0, from_q5_0, 1.0 / 16},
-    {"Q5_1", 7, 32, 24, to_q5_1, from_q5_1, 0.5 / 31},
-    {"IQ4_NL", 20, 32, 18, to_iq4_nl, from_iq4_nl, 0},
-    {"IQ4_XS", 23, 256, 136, to_iq4_xs, from_iq4_xs, 0},
-    {"Q2_K", 10, 256, 84, to_q2_k, from_q2_k, 0},
-    {"Q3_K", 11, 256, 110, to_q3_k, from_q3_k, 0},
-    {"Q4_K", 12, 256, 144, to_q4_k, from_q4_k, 0},
-    {"Q5_K", 13, 256, 176, to_q5_k, from_q5_k, 0},
-    {"Q6_K", 14, 256, 210, to_q6_k, from_q6_k, 0},
+    row("F32", 0, 1, 4, to_f32, from_f32, 0, nullptr),
+    row("F16", 1, 1, 2, to_f16, from_f16, 0x1p-11, nullptr),
+    row("BF16", 30, 1, 2, to_bf16, from_bf16, 0x1p-8, nullptr),
+    row("Q8_0", 8, 32, 34, to_q8_0, from_q8_0, 0.5 / 127, nullptr),
+    row("Q4_0", 2, 32, 18, to_q4_0, from_q4_0, 1.0 / 8, weighted_q4_0),
+    row("Q4_1", 3, 32, 20, to_q4_1, from_q4_1, 0.5 / 15, weighted_q4_1),
+    row("Q5_0", 6, 32, 22, to_q5_0, from_q5_0, 1.0 / 16, weighted_q5_0),
+    row("Q5_1", 7, 32, 24, to_q5_1, from_q5_1, 0.5 / 31, weighted_q5_1),
+    row("IQ4_NL", 20, 32, 18, to_iq4_nl, from_iq4_nl, 0, weighted_iq4_nl),
+    row("IQ4_XS", 23, 256, 136, to_iq4_xs, from_iq4_xs, 0, weighted_iq4_xs),
+    row("Q2_K", 10, 256, 84, to_q2_k, from_q2_k, 0, weighted_q2_k),
+    row("Q3_K", 11, 256, 110, to_q3_k, from_q3_k, 0, weighted_q3_k),
+    row("Q4_K", 12, 256, 144, to_q4_k, from_q4_k, 0, weighted_q4_k),
+    row("Q5_K", 13, 256, 176, to_q5_k, from_q5_k, 0, weighted_q5_k),
+    row("Q6_K", 14, 256, 210, to_q6_k, from_q6_k, 0, weighted_q6_k),
 }};
+
+#if LLMOPS_HAS_AVX2_KERNELS
+struct Kernels {
+  Quantize quantize;
+  Dequantize dequantize;
+  QuantizeWeighted weighted = nullptr;
+};
+// In the order of kTypes.
+constexpr std::array<Kernels, 15> kAvx2{{
+    {to_f32, from_f32},
+    {avx2::to_f16, avx2::from_f16},
+    {avx2::to_bf16, avx2::from_bf16},
+    {avx2::to_q8_0, avx2::from_q8_0},
+    {avx2::to_q4_0, avx2::from_q4_0, avx2::weighted_q4_0},
+    {avx2::to_q4_1, avx2::from_q4_1, avx2::weighted_q4_1},
+    {avx2::to_q5_0, avx2::from_q5_0, avx2::weighted_q5_0},
+    {avx2::to_q5_1, avx2::from_q5_1, avx2::weighted_q5_1},
+    {avx2::to_iq4_nl, avx2::from_iq4_nl, avx2::weighted_iq4_nl},
+    {avx2::to_iq4_xs, avx2::from_iq4_xs, avx2::weighted_iq4_xs},
+    {avx2::to_q2_k, avx2::from_q2_k, avx2::weighted_q2_k},
+    {avx2::to_q3_k, avx2::from_q3_k, avx2::weighted_q3_k},
+    {avx2::to_q4_k, avx2::from_q4_k, avx2::weighted_q4_k},
+    {avx2::to_q5_k, avx2::from_q5_k, avx2::weighted_q5_k},
+    {avx2::to_q6_k, avx2::from_q6_k, avx2::weighted_q6_k},
+}};
+#endif
+
+std::array<BlockType, 15> fastest() {
+  std::array<BlockType, 15> types = kTypes;
+#if LLMOPS_HAS_AVX2_KERNELS
+  for (size_t i = 0; has_avx2() && i < types.size(); ++i) {
+    types[i].quantize = kAvx2[i].quantize;
+    types[i].dequantize = kAvx2[i].dequantize;
+    types[i].quantize_weighted = kAvx2[i].weighted;
+  }
+#endif
+  return types;
+}
 
 }  // namespace
 
-std::span<const BlockType> block_types() { return kTypes; }
+bool has_avx2() {
+#if LLMOPS_HAS_AVX2_KERNELS
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+#else
+  return false;
+#endif
+}
+
+std::span<const BlockType> block_types() {
+  static const std::array<BlockType, 15> kFastest = fastest();
+  return kFastest;
+}
 
 const BlockType* find_block_type(std::string_view name) {
-  const auto found = std::find_if(kTypes.begin(), kTypes.end(), [&](const BlockType& type) { return type.name == name; });
-  return found == kTypes.end() ? nullptr : &*found;
+  const auto types = block_types();
+  const auto found = std::find_if(types.begin(), types.end(), [&](const BlockType& type) { return type.name == name; });
+  return found == types.end() ? nullptr : &*found;
 }
 
 }  // namespace llmops

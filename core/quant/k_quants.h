@@ -4,7 +4,13 @@
 #include <cstdint>
 #include <span>
 
+#include "core/quant/k_layout.h"
+
 namespace llmops {
+
+// The 256 indices once more, from `least` to `most`, with the scales of groups of `size` as they are stored; groups without a scale
+// keep theirs.
+void reindex(const float* x, const GroupScales& scales, int size, int least, int most, uint8_t* indices);
 
 void to_q2_k(std::span<const float> values, uint8_t* blocks);
 void from_q2_k(const uint8_t* blocks, std::span<float> values);

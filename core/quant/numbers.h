@@ -1,6 +1,7 @@
 // Private to core/quant: numbers as they lie in a block, little-endian and not aligned, and rounding as ggml does it.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -25,6 +26,8 @@ inline int nearest(float value) {
   const auto bits = std::bit_cast<int32_t>(value + 12582912.0F);
   return (bits & 0x007FFFFF) - 0x00400000;
 }
+
+inline int nearest_in(float value, int least, int most) { return std::clamp(nearest(value), least, most); }
 
 // The value of the largest magnitude with its sign; of equal ones the first; 0 where there is none.
 inline float extreme_of(const float* x, size_t count) {

@@ -46,7 +46,7 @@ std::string quoted(const std::string& text) {
 
 std::vector<std::string> run_transcript_command(const std::string& command, const std::filesystem::path& folder, const std::filesystem::path& home) {
   const std::string bin = std::filesystem::path(LLMOPS_BINARY).parent_path().string();
-  const std::string line = "cd " + quoted(folder.string()) + " && env -i PATH=" + quoted(bin + ":/usr/bin:/bin") + " HOME=" + quoted(home.string()) +
+  const std::string line = "cd " + quoted(folder.string()) + " && env -i PATH=" + quoted(bin + ":" + bin + "/tests:/usr/bin:/bin") + " HOME=" + quoted(home.string()) +
                            " LC_ALL=C.UTF-8 COLUMNS=100 LLMOPS_OFFLINE=1 LLMOPS_AUTHOR_NAME='Ada Example' LLMOPS_AUTHOR_EMAIL=ada@example.org TMPDIR=" + quoted(home.string()) +
                            " bash -c " + quoted(command) + " 2>&1 < /dev/null";
   FILE* pipe = popen(line.c_str(), "r");

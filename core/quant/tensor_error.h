@@ -1,0 +1,23 @@
+// How far stored values are from those that they were made of.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace llmops {
+
+// |x - y| at most, root of the mean square of x - y, the same beside that of x, and the cosine between both (1: the same direction; nullopt:
+// one side is all zero).
+struct TensorError { double largest = 0, rms = 0, relative_rms = 0; std::optional<double> cosine; };
+
+// Sums over pairs of values, in doubles. Adding sums in the same order gives the same figures.
+struct ErrorSums {
+  double largest = 0, source = 0, error = 0, output = 0, product = 0;   // squares of x, of x - y, of y; x times y
+  uint64_t count = 0;
+  void add(std::span<const float> x, std::span<const float> y);
+  void add(const ErrorSums& other);
+  TensorError result() const;
+};
+
+}  // namespace llmops
