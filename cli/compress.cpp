@@ -4,26 +4,13 @@
 #include <map>
 
 #include "cli/arguments.h"
+#include "cli/compress_write.h"
 #include "cli/render/compress_json.h"
 #include "cli/table.h"
 #include "core/text/unicode.h"
 
 namespace llmops {
 namespace {
-
-std::string size_text(uint64_t bytes) {
-  if (bytes < uint64_t{10} << 10) return fmt::format("{} B", bytes);
-  if (bytes < uint64_t{10} << 20) return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / (1 << 10));
-  if (bytes < uint64_t{10} << 30) return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (uint64_t{1} << 30));
-}
-
-// "6.74 B", "494 M", "12,288".
-std::string parameters_text(uint64_t count) {
-  if (count >= 1'000'000'000) return fmt::format("{:.2f} B", static_cast<double>(count) * 1e-9);
-  if (count >= 10'000'000) return fmt::format("{:.0f} M", static_cast<double>(count) * 1e-6);
-  return format_count(static_cast<int64_t>(count));
-}
 
 std::string facts_text(const CompressInspectReport& report) {
   const Model& model = report.model;

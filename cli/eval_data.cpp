@@ -130,11 +130,16 @@ std::string labels_text(const LabelBalance& labels, const Terminal& terminal) {
 }
 
 std::string fields_text(const DatasetStatistics& statistics, const Terminal& terminal) {
-  Table table({{"field", false, 0, true}, {"present", true, 0, false}, {"blank", true, 0, false}, {"types", false, 1, true}, {"words: median / p95 / most", false, 2, false}, {"characters", false, 3, false}});
+  const bool has_tokens = std::any_of(statistics.fields.begin(), statistics.fields.end(), [](const FieldStatistics& field) { return field.tokens.count() > 0; });
+  std::vector<TableColumn> columns = {{"field", false, 0, true}, {"present", true, 0, false}, {"blank", true, 0, false}, {"types", false, 1, true}, {"words: median / p95 / most", false, 2, false}, {"characters", false, 3, false}};
+  if (has_tokens) columns.push_back({"tokens", false, 1, false});
+  Table table(columns);
   for (const FieldStatistics& field : statistics.fields) {
     std::string types;
     for (size_t type = 0; type < kValueTypes; ++type) if (field.types[type] > 0) types += (types.empty() ? "" : ", ") + std::string(value_type_name(static_cast<ValueType>(type)));
-    table.add({field.name, format_count(field.present), format_count(field.blank), types, lengths_text(field.words), lengths_text(field.characters)});
+    std::vector<std::string> cells = {field.name, format_count(field.present), format_count(field.blank), types, lengths_text(field.words), lengths_text(field.characters)};
+    if (has_tokens) cells.push_back(lengths_text(field.tokens));
+    table.add(cells);
   }
   return table.render(terminal);
 }
@@ -200,6 +205,7 @@ Action declare_eval_data_stats(CLI::App& app) {
   auto options = std::make_shared<DataScanOptions>();
   declare_scan(app, *options);
   app.add_option("--label", options->label_column, "a column whose values are counted (default: label)")->type_name("COLUMN");
+  app.add_option("--tokenizer", options->tokenizer, "count tokens too: a tokenizer.json, tokenizer.model, .tiktoken or .gguf file, or the folder of a model")->type_name("PATH");
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());
     options->with_labels = true;

@@ -106,6 +106,18 @@ std::string manifest_text(const Json& manifest, const Terminal& terminal) {
   return text;
 }
 
+// "made    models/small.gguf   compress quantize Q4_K_M from big.gguf (sha256 3f2a..)   rms error 0.0375 of the weights' own".
+std::string made_text(const std::vector<MadeAsset>& made) {
+  std::string text;
+  for (const MadeAsset& asset : made) {
+    const Json& report = asset.report;
+    text += fmt::format("made    {}   compress {}{} from {}   {}", escape_control(asset.path), report.value("command", ""), report["type"].is_string() ? " " + report["type"].get<std::string>() : "", escape_control(report.value("source", "")), when(asset.made.made_ms));
+    if (report["error"].is_object()) text += fmt::format("   rms error {:.3g} of the weights' own", report["error"].value("relative_rms", 0.0));
+    text += fmt::format("   {}\n", report.value("tool", ""));
+  }
+  return text;
+}
+
 }  // namespace
 
 Action declare_version_status(CLI::App& app) {
@@ -159,11 +171,13 @@ Action declare_version_show(CLI::App& app) {
     LLMOPS_ASSIGN(Session * session, invocation.session());
     LLMOPS_ASSIGN(const VersionShowReport report, version_show(*session, *chain, *reference));
     if (invocation.globals.json) {
-      return json_outcome({{"schema", "llmops.version-show/v1"}, {"version", version_to_json(report.version)}, {"labels", report.labels}, {"manifest", report.manifest}});
+      Json made = Json::array();
+      for (const MadeAsset& asset : report.made) made.push_back({{"path", asset.path}, {"made", format_utc(asset.made.made_ms)}, {"report", asset.report}});
+      return json_outcome({{"schema", "llmops.version-show/v1"}, {"version", version_to_json(report.version)}, {"labels", report.labels}, {"manifest", report.manifest}, {"made", std::move(made)}});
     }
     std::string text = fmt::format("{} {}{}\nauthor  {}\ndate    {}\nvid     {}\n\n    {}\n\n", report.version.chain, short_vid(report.version.vid),
                                    report.labels.empty() ? "" : " (" + join(report.labels, ", ") + ")", escape_control(report.version.author), when(report.version.created_ms), report.version.vid, escape_control(report.version.message));
-    return Outcome{text + manifest_text(report.manifest, invocation.terminal), 0, true};
+    return Outcome{text + manifest_text(report.manifest, invocation.terminal) + made_text(report.made), 0, true};
   };
 }
 

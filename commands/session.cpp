@@ -355,7 +355,7 @@ Result<fs::path> Session::resolve_suite(const std::string& argument) const {
   return Error(ErrorCode::kNotFound, fmt::format("suite '{}' does not exist", wanted), did_you_mean(wanted, names));
 }
 
-Result<Store*> Session::store(bool create) {
+Result<Store*> Session::store(bool create) const {
   if (store_ != nullptr) return store_.get();
   StoreOptions options;
   options.directory = root_ / ".llmops";

@@ -70,7 +70,7 @@ class Session {
   std::string shown(const fs::path& path) const;
 
   // Opens the store; `create`: makes it when absent and says so.
-  Result<Store*> store(bool create);
+  Result<Store*> store(bool create) const;
   const YamlDocument* project() const { return project_ ? &*project_ : nullptr; }
   // "Name <mail>" for commits: settings author.name / author.email, git's environment variables, else the user name.
   std::string author() const;
@@ -87,7 +87,7 @@ class Session {
   std::optional<YamlDocument> project_, user_;
   std::map<std::string, std::string> env_file_, flags_;
   std::shared_ptr<SecretScrubber> scrubber_ = std::make_shared<SecretScrubber>();
-  std::shared_ptr<Store> store_;
+  mutable std::shared_ptr<Store> store_;
   mutable std::set<std::string> noted_;
 };
 

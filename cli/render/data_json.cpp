@@ -13,7 +13,7 @@ Json lengths_to_json(const LengthDistribution& lengths) {
 Json field_to_json(const FieldStatistics& field) {
   Json types = Json::object();
   for (size_t type = 0; type < kValueTypes; ++type) if (field.types[type] > 0) types[std::string(value_type_name(static_cast<ValueType>(type)))] = field.types[type];
-  return {{"name", field.name}, {"present", field.present}, {"blank", field.blank}, {"types", types}, {"characters", lengths_to_json(field.characters)}, {"words", lengths_to_json(field.words)}};
+  return {{"name", field.name}, {"present", field.present}, {"blank", field.blank}, {"types", types}, {"characters", lengths_to_json(field.characters)}, {"words", lengths_to_json(field.words)}, {"tokens", field.tokens.count() == 0 ? Json() : lengths_to_json(field.tokens)}};
 }
 
 Json labels_to_json(const LabelBalance& labels) {

@@ -11,6 +11,7 @@
 #include "commands/network.h"
 #include "commands/eval/data.h"
 #include "core/eval/suite.h"
+#include "core/text/tokenizer.h"
 
 namespace llmops {
 namespace {
@@ -29,6 +30,9 @@ class DataScan {
   DataScan(Session& session, const DataScanOptions& options) : session_(session), options_(options) {}
 
   Result<DataScanReport> run() {
+    if (!options_.tokenizer.empty()) {
+      LLMOPS_ASSIGN(tokenizer_, open_tokenizer(absolute(options_.tokenizer), options_.tokenizer));
+    }
     if (options_.names.empty()) LLMOPS_CHECK(scan_project());
     for (const std::string& name : options_.names) LLMOPS_CHECK(scan_name(name));
     LLMOPS_CHECK(scan_named_weights());
@@ -140,6 +144,7 @@ class DataScan {
     scan.id_column = options_.id_column.empty() ? "id" : options_.id_column;
     scan.label_column = options_.label_column.empty() && options_.with_labels ? "label" : options_.label_column;
     scan.required = options_.required;
+    scan.tokenizer = tokenizer_ ? &*tokenizer_ : nullptr;
     return scan;
   }
 
@@ -245,6 +250,7 @@ class DataScan {
 
   Session& session_;
   const DataScanOptions& options_;
+  std::optional<Tokenizer> tokenizer_;
   bool has_chains_ = false, has_suites_ = false;
   std::list<Chain> chains_;
   std::vector<std::pair<Suite, std::set<fs::path>>> suites_;

@@ -18,6 +18,7 @@ struct DataScanOptions {
   std::string kind;                        // see parse_data_kind and parse_model_kind; empty: an asset's own, else "dataset"
   std::string id_column, label_column;     // empty: a suite's own, else "id"; "label" where rows have one
   std::vector<std::string> required;
+  std::string tokenizer;                   // whose tokens are counted: its file, or the folder of a model; empty: none
   bool with_labels = false;
   bool with_leaks = false;
 };

@@ -177,6 +177,12 @@ Result<VersionShowReport> version_show(Session& session, const std::string& argu
   LLMOPS_ASSIGN(report.labels, labels_at(*store, report.version.chain, report.version.vid));
   LLMOPS_ASSIGN(const std::string text, store->read_manifest(report.version.vid));
   LLMOPS_ASSIGN(report.manifest, parse_canonical_json(text, "manifest"));
+  for (const Json& file : report.manifest["files"]) {
+    LLMOPS_ASSIGN(auto made, store->made_file(file["sha256"].get<std::string>()));
+    if (!made) continue;
+    LLMOPS_ASSIGN(Json document, parse_json(made->report, "report"));
+    report.made.push_back({file["path"].get<std::string>(), *std::move(made), std::move(document)});
+  }
   return report;
 }
 

@@ -29,7 +29,9 @@ struct LogEntry { VersionRecord version; std::vector<std::string> labels; bool i
 struct VersionLogReport { std::string chain; std::vector<LogEntry> entries; };
 Result<VersionLogReport> version_log(Session& session, const std::string& chain, int limit);
 
-struct VersionShowReport { VersionRecord version; std::vector<std::string> labels; Json manifest; };
+// How a file of the version was made (`compress`): the report that was stored then.
+struct MadeAsset { std::string path; MadeFile made; Json report; };
+struct VersionShowReport { VersionRecord version; std::vector<std::string> labels; Json manifest; std::vector<MadeAsset> made; };
 Result<VersionShowReport> version_show(Session& session, const std::string& chain, const std::string& reference);
 
 struct LabelOptions { std::string chain, name, reference, reason; bool dry_run = false; };

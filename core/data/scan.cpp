@@ -68,7 +68,7 @@ struct Part {
 class BatchScan {
  public:
   BatchScan(const RecordSource& source, const ScanOptions& options)
-      : source_(source), options_(options), part_{ProblemList(options.most_problems_per_code), StatisticsPart(options.label_column, options.with_lengths), {}, {}} {}
+      : source_(source), options_(options), part_{ProblemList(options.most_problems_per_code), StatisticsPart(options.label_column, options.with_lengths, options.tokenizer), {}, {}} {}
 
   Part scan(const RecordBatch& batch) {
     Row row;
@@ -222,7 +222,7 @@ Result<ScanReport> scan_dataset(const std::filesystem::path& path, const std::st
   if (!opened) return unreadable(std::move(opened).error(), std::move(problems), std::move(report));
   RecordSource source = *std::move(opened);
   report.format = source.format();
-  StatisticsPart statistics(options.label_column, options.with_lengths);
+  StatisticsPart statistics(options.label_column, options.with_lengths, options.tokenizer);
   RepeatFinder ids, contents;
   const auto work = [&](const RecordBatch& batch) { return BatchScan(source, options).scan(batch); };
   const auto merge = [&](Part&& part, const RecordBatch&) -> Status {

@@ -45,6 +45,7 @@ struct ScanOptions {
   std::vector<std::string> required;      // columns that every row must fill, beside the kind's own
   std::string label_column;               // empty: no balance
   bool with_lengths = true;
+  const Tokenizer* tokenizer = nullptr;   // null: tokens are not counted
   bool with_duplicates = true;            // 24 bytes of memory per row, and 24 more when rows have ids
   size_t long_row_bytes = size_t{10} << 20;
   size_t most_problems_per_code = 20;     // listed; all are counted

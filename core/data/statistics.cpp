@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/data/normal_form.h"
+#include "core/text/tokenizer.h"
 
 namespace llmops {
 namespace {
@@ -50,6 +51,7 @@ void add_statistics(DatasetStatistics& whole, const DatasetStatistics& file) {
     into.bytes.merge(field.bytes);
     into.characters.merge(field.characters);
     into.words.merge(field.words);
+    into.tokens.merge(field.tokens);
   }
 }
 
@@ -127,6 +129,7 @@ void StatisticsPart::add_row(const Row& row, int64_t line, size_t row_bytes) {
       column.bytes.add(text.size());
       column.characters.add(count_characters(text));
       column.words.add(count_words(text));
+      if (tokenizer_ != nullptr) column.tokens.add(tokenizer_->count(text, {}));
     }
     if (!label_column_.empty() && !blank && field.name == label_column_) add_label(std::string(field_text(field, scratch_)), 1);
   }
@@ -167,6 +170,7 @@ void StatisticsPart::merge(StatisticsPart&& next) {
     into.bytes.merge(from.bytes);
     into.characters.merge(from.characters);
     into.words.merge(from.words);
+    into.tokens.merge(from.tokens);
   }
   so_far_.rows += next.so_far_.rows;
   so_far_.row_bytes.merge(next.so_far_.row_bytes);

@@ -15,6 +15,8 @@
 
 namespace llmops {
 
+class Tokenizer;
+
 // Lengths, counted. Exact below 2048; above, values within 0.1 % of one another share a counter, and a quantile is the
 // least value of its counter (never above the true one). Minimum, maximum and mean are exact. Memory: up to 1 MB for lengths
 // that differ by many orders of magnitude, mostly a few KB.
@@ -43,7 +45,8 @@ struct FieldStatistics {
   int64_t first_blank_line = 0, first_missing_line = 0;
   std::array<int64_t, kValueTypes> types{};           // rows by ValueType
   std::array<int64_t, kValueTypes> first_lines{};     // where each type is seen first; 0: never
-  LengthDistribution bytes, characters, words;        // of text values that are not blank; words as split_words counts them
+  // Of text values that are not blank; words as split_words counts them; tokens of the tokenizer that was given, without special ones.
+  LengthDistribution bytes, characters, words, tokens;
 };
 
 struct LabelBalance {
@@ -76,7 +79,8 @@ void add_statistics(DatasetStatistics& whole, const DatasetStatistics& file);
 // The part of one batch of rows.
 class StatisticsPart {
  public:
-  StatisticsPart(std::string_view label_column, bool with_lengths) : label_column_(label_column), with_lengths_(with_lengths) {}
+  // `tokenizer` may be null, and outlives the part.
+  StatisticsPart(std::string_view label_column, bool with_lengths, const Tokenizer* tokenizer = nullptr) : label_column_(label_column), with_lengths_(with_lengths), tokenizer_(tokenizer) {}
   void add_row(const Row& row, int64_t line, size_t row_bytes);
   // `next` follows this part in the file.
   void merge(StatisticsPart&& next);
@@ -90,6 +94,7 @@ class StatisticsPart {
   void add_label(const std::string& label, int64_t count);
   std::string_view label_column_;
   bool with_lengths_ = true;
+  const Tokenizer* tokenizer_ = nullptr;
   int64_t first_line_ = 0;
   DatasetStatistics so_far_;
   std::map<std::string, int64_t, std::less<>> labels_;

@@ -86,6 +86,8 @@ class LocalStore final : public Store {
   Result<SpanCounts> add_spans(const std::vector<StoredSpan>& spans) override;
   Result<std::vector<int64_t>> traces(std::string_view service) override;
   Result<std::vector<std::string>> trace_spans(int64_t trace) override;
+  Status put_made_files(const std::vector<MadeFile>& files) override;
+  Result<std::optional<MadeFile>> made_file(std::string_view sha256) override;
 
   const std::filesystem::path& directory() const override { return layout_.root; }
 

@@ -36,6 +36,9 @@ struct VersionRecord {
 
 struct LabelRecord { std::string chain, name, vid, reason, author; int64_t moved_ms = 0; };
 
+// ---- made files ----
+struct MadeFile { std::string sha256, name; int64_t made_ms = 0; std::string report; };   // report: JSON
+
 // ---- runs ----
 enum class RunState { kRunning, kFinished, kStopped };  // stopped: by a budget, a limit or Ctrl-C; both of the others may be resumed
 

@@ -123,6 +123,11 @@ class Store {
   virtual Result<std::vector<int64_t>> traces(std::string_view service) = 0;
   virtual Result<std::vector<std::string>> trace_spans(int64_t trace) = 0;
 
+  // ---- made files ----
+  // How files of weights were made, by the SHA-256 of what they hold; one that is known is replaced.
+  virtual Status put_made_files(const std::vector<MadeFile>& files) = 0;
+  virtual Result<std::optional<MadeFile>> made_file(std::string_view sha256) = 0;
+
   virtual const std::filesystem::path& directory() const = 0;
 };
 

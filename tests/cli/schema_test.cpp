@@ -6,6 +6,7 @@
 #include "core/base/embedded.h"
 #include "core/text/schema_checker.h"
 #include "tests/support/run_program.h"
+#include "tests/support/small_model.h"
 #include "tests/support/weights.h"
 
 namespace llmops::test {
@@ -42,6 +43,13 @@ const std::vector<Call> kCalls = {
     {{"eval", "data", "check", "w.safetensors", "--kind", "model"}, 1},
     {{"eval", "data", "stats", "w.safetensors", "--kind", "model"}, 0},
     {{"compress", "inspect", "w.safetensors", "--data"}, 0},
+    {{"compress", "convert", "small", "small.gguf"}, 0},
+    {{"compress", "quantize", "small.gguf", "small-q4.gguf", "--type", "Q4_K_M"}, 0},
+    {{"compress", "plan", "small.gguf", "--budget", "Q4_K_M", "--apply", "planned.gguf"}, 0},
+    {{"compress", "plan", "small.gguf", "--budget", "1GB", "--no-cache"}, 0},
+    {{"compress", "prune", "small.gguf", "pruned.gguf", "--pattern", "2:4"}, 0},
+    {{"compress", "prune", "small", "shorter", "--width", "heads=2,kv-heads=1,ffn=256"}, 0},
+    {{"compress", "compare", "small.gguf", "small-q4.gguf"}, 0},
     {{"monitor", "ingest", "spans.jsonl"}, 0},
     {{"eval", "run", "traces.eval.yaml"}, 0},
     {{"version", "status"}, 0},
@@ -93,6 +101,7 @@ TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
   Project project;
   project.write("spans.jsonl", "{\"trace\": \"t\", \"id\": \"1\", \"name\": \"reply\", \"output\": \"hi\"}\nno\n");
   project.write("w.safetensors", f16_weights({{"lm_head.weight", {2, 2}}}));
+  REQUIRE(write_small_model(project.root() / "small", {}));
   project.write("traces.eval.yaml", "llmops: eval/v1\ndataset: {traces: {from: production}}\nmetrics: [{name: short, type: regex, target: output, pattern: hi}]\n");
   std::set<std::string> met;
   for (const Call& call : kCalls) {

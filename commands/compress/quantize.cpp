@@ -1,0 +1,251 @@
+#include "commands/compress/quantize.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/base/error.h"
+#include "core/model/conversion.h"
+#include "core/quant/block_types.h"
+#include "core/quant/compressed_tensors.h"
+
+namespace llmops {
+namespace {
+
+constexpr uint32_t kQuantizationVersion = 2;
+
+uint64_t whole_at(const WeightsPlan& plan, const std::string& key) {
+  const auto found = std::find_if(plan.entries.begin(), plan.entries.end(), [&](const GgufEntry& entry) { return entry.key == key; });
+  if (found == plan.entries.end()) return 0;
+  // Some architectures give a number for each layer.
+  if (const auto numbers = found->numbers(); numbers && !numbers->empty()) return static_cast<uint64_t>(std::max(0.0, numbers->front()));
+  return found->whole().value_or(0);
+}
+
+struct Keep { std::string pattern, type; };
+Result<std::vector<Keep>> parse_keep(const std::vector<std::string>& texts) {
+  std::vector<Keep> made;
+  for (const std::string& text : texts) {
+    const size_t equals = text.rfind('=');
+    if (equals == std::string::npos || equals == 0) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' is not PATTERN=TYPE", text), "--keep 'blk.0.*=Q8_0' or --keep 'output.weight=same'");
+    Keep keep{text.substr(0, equals), text.substr(equals + 1)};
+    if (keep.type != "same") {
+      std::transform(keep.type.begin(), keep.type.end(), keep.type.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      if (find_block_type(keep.type) == nullptr) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' names the type '{}', which is not known", text, keep.type), "types: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, or 'same'");
+    }
+    made.push_back(std::move(keep));
+  }
+  return made;
+}
+
+// Types that mixes and --keep give; notes say where a type is not the one that the mix has for most.
+Status assign_types(WeightsPlan& plan, const std::vector<MixChoice>& choices, const std::vector<Keep>& keeps) {
+  plan.notes.assign(plan.recipes.size(), "");
+  std::vector<bool> used(keeps.size(), false);
+  for (size_t i = 0; i < plan.recipes.size(); ++i) {
+    TensorRecipe& recipe = plan.recipes[i];
+    const std::string stored = recipe.type;
+    if (choices[i].is_quantizable) recipe.type = choices[i].type;
+    if (choices[i].fell_back) plan.notes[i] = fmt::format("rows of {} do not divide into blocks", recipe.row_length());
+    for (size_t k = 0; k < keeps.size(); ++k) {
+      if (::fnmatch(keeps[k].pattern.c_str(), recipe.name.c_str(), 0) != 0) continue;
+      recipe.type = keeps[k].type == "same" ? stored : keeps[k].type;
+      plan.notes[i] = "--keep";
+      used[k] = true;
+    }
+  }
+  for (size_t k = 0; k < keeps.size(); ++k) {
+    if (!used[k]) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' matches no tensor", keeps[k].pattern), "names: llmops compress inspect MODEL; '*' stands for any characters");
+  }
+  return {};
+}
+
+Status check_requantize(const Model& model, const WeightsPlan& plan, bool allowed) {
+  if (allowed) return {};
+  for (const TensorRecipe& recipe : plan.recipes) {
+    if (recipe.sources.empty()) continue;
+    const ModelTensor& source = model.tensors[recipe.sources[0]];
+    const BlockType* type = find_block_type(source.type);
+    if (source.type == recipe.type || type == nullptr || type->elements == 1) continue;
+    return Error(ErrorCode::kUsage, fmt::format("tensor '{}' is quantized already ({})", source.name, source.type), "start from the F16 or BF16 weights; or --allow-requantize, which adds the errors of both");
+  }
+  return {};
+}
+
+std::string known_types() {
+  std::string names;
+  for (const Mix& mix : mixes()) names += fmt::format("{}{}", names.empty() ? "" : ", ", mix.name);
+  return names;
+}
+
+Error unknown_type(const std::string& type) {
+  std::vector<std::string> names;
+  for (const Mix& mix : mixes()) names.emplace_back(mix.name);
+  std::string upper = type;
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const std::string nearest = closest_name(upper, names);
+  return Error(ErrorCode::kUsage, fmt::format("'{}' is no type or mix that is known", type), (nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest)) + fmt::format("types: {}; for safetensors: int8, int4, w8a8, fp8", known_types()));
+}
+
+// ---- safetensors in the layout of compressed-tensors ----
+
+const TensorEncoding* encoding_named(const std::string& type) {
+  static const std::map<std::string, std::string> kNames = {{"INT8", "W8A16"}, {"INT4", "W4A16"}, {"W8A16", "W8A16"}, {"W4A16", "W4A16"}, {"W8A8", "W8A8"}, {"FP8", "FP8"}, {"FP8_DYNAMIC", "FP8"}};
+  std::string upper = type;
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const auto found = kNames.find(upper);
+  return found == kNames.end() ? nullptr : find_tensor_encoding(found->second);
+}
+
+// What Linear modules have and embeddings, norms, routers and the output do not.
+bool is_linear(const TensorRecipe& recipe) {
+  return recipe.shape.size() == 2 && (recipe.name.ends_with("_proj.weight") || recipe.name.ends_with(".w1.weight") || recipe.name.ends_with(".w2.weight") || recipe.name.ends_with(".w3.weight"));
+}
+
+// quantization_config of config.json: https://github.com/neuralmagic/compressed-tensors.
+Json quantization_config(const TensorEncoding& encoding, const std::vector<std::string>& ignored) {
+  const bool is_float = encoding.most == 0, has_groups = encoding.bits == 4, has_inputs = !encoding.is_packed;
+  Json weights = {{"num_bits", encoding.bits}, {"type", is_float ? "float" : "int"}, {"symmetric", true}, {"strategy", has_groups ? "group" : "channel"}, {"group_size", has_groups ? Json(128) : Json()}, {"dynamic", false}, {"observer", "minmax"}};
+  // Inputs are quantized as they come, token by token.
+  const Json inputs = has_inputs ? Json{{"num_bits", encoding.bits}, {"type", is_float ? "float" : "int"}, {"symmetric", true}, {"strategy", "token"}, {"group_size", Json()}, {"dynamic", true}} : Json();
+  return {{"quant_method", "compressed-tensors"}, {"format", encoding.format}, {"quantization_status", "compressed"}, {"global_compression_ratio", Json()}, {"kv_cache_scheme", Json()}, {"ignore", ignored},
+      {"config_groups", {{"group_0", {{"targets", {"Linear"}}, {"weights", weights}, {"input_activations", inputs}, {"output_activations", Json()}}}}}};
+}
+
+Status add_quantization_config(WeightsPlan& plan, const Json& quantization) {
+  const auto found = std::find_if(plan.files.begin(), plan.files.end(), [](const auto& file) { return file.first == "config.json"; });
+  if (found == plan.files.end()) return Error(ErrorCode::kData, "the model has no config.json, where readers look for how it is quantized", "give the folder that holds config.json beside the weights");
+  LLMOPS_ASSIGN(Json config, parse_json(found->second, "config.json"));
+  if (!config.is_object()) return Error(ErrorCode::kData, "config.json is no object");
+  if (config.contains("quantization_config")) return Error(ErrorCode::kUsage, "the model is quantized already: its config.json has a quantization_config", "start from the weights before that");
+  config["quantization_config"] = quantization;
+  found->second = dump_json_pretty(config) + "\n";
+  return {};
+}
+
+Result<CompressWriteReport> quantize_safetensors(const Session& session, const CompressQuantizeOptions& options, const TensorEncoding& encoding) {
+  if (options.output.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("{} is a layout of safetensors, and '{}' ends in .gguf", encoding.name, options.output), "give the name of a new folder");
+  if (!options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} takes no importance: its scales are those of the largest values", encoding.name), "leave --imatrix out");
+  LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
+  LLMOPS_ASSIGN(const Model model, open_model((session.surroundings().working_directory / options.model).lexically_normal(), options.model));
+  LLMOPS_ASSIGN(WeightsPlan plan, model.format == "gguf" ? plan_safetensors(model, {}) : plan_same_safetensors(model));
+  std::vector<MixChoice> choices;
+  for (const TensorRecipe& recipe : plan.recipes) choices.push_back({is_linear(recipe) ? std::string(encoding.name) : recipe.type, is_linear(recipe), false});
+  LLMOPS_CHECK(assign_types(plan, choices, keeps));
+  LLMOPS_CHECK(check_requantize(model, plan, options.allow_requantize));
+  std::vector<std::string> ignored;
+  for (const TensorRecipe& recipe : plan.recipes) {
+    const bool is_module = recipe.name == "lm_head.weight" || is_linear(recipe) || recipe.name.ends_with("block_sparse_moe.gate.weight");
+    if (is_module && recipe.type != encoding.name) ignored.push_back(recipe.name.substr(0, recipe.name.size() - 7));
+  }
+  LLMOPS_CHECK(add_quantization_config(plan, quantization_config(encoding, ignored)));
+  RewriteOptions rewriting = options.rewrite;
+  rewriting.command = "quantize";
+  rewriting.output = options.output;
+  rewriting.type = std::string(encoding.name);
+  rewriting.options = {{"type", encoding.name}, {"keep", options.keep}};
+  return rewrite(session, model, options.model, std::move(plan), rewriting);
+}
+
+}  // namespace
+
+void mark_quantized(std::vector<GgufEntry>& entries) {
+  set_entry(entries, gguf_u32("general.quantization_version", kQuantizationVersion));
+  set_entry(entries, gguf_text("general.quantized_by", "llmops " LLMOPS_VERSION));
+}
+
+void describe_importance(const Calibration& calibration, const std::string& file, std::vector<GgufEntry>& entries) {
+  set_entry(entries, gguf_text("quantize.imatrix.file", file));
+  if (!calibration.datasets.empty()) set_entry(entries, gguf_text("quantize.imatrix.dataset", calibration.datasets.front()));
+  set_entry(entries, gguf_u32("quantize.imatrix.entries_count", static_cast<uint32_t>(calibration.entries.size())));
+  if (calibration.chunk_count > 0) set_entry(entries, gguf_u32("quantize.imatrix.chunks_count", static_cast<uint32_t>(calibration.chunk_count)));
+}
+
+void set_entry(std::vector<GgufEntry>& entries, GgufEntry entry) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const GgufEntry& one) { return one.key == entry.key; });
+  if (found == entries.end()) entries.push_back(std::move(entry));
+  else *found = std::move(entry);
+}
+
+MixModel mix_model_of(const WeightsPlan& plan) {
+  MixModel model;
+  for (const GgufEntry& entry : plan.entries) if (entry.key == "general.architecture") model.architecture = entry.text().value_or("");
+  const std::string& prefix = model.architecture;
+  model.layers = whole_at(plan, prefix + ".block_count");
+  model.heads = whole_at(plan, prefix + ".attention.head_count");
+  model.key_heads = whole_at(plan, prefix + ".attention.head_count_kv");
+  if (model.key_heads == 0) model.key_heads = model.heads;
+  model.experts = whole_at(plan, prefix + ".expert_count");
+  return model;
+}
+
+std::vector<MixTensor> mix_tensors_of(const WeightsPlan& plan) {
+  std::vector<MixTensor> tensors;
+  for (const TensorRecipe& recipe : plan.recipes) tensors.push_back({recipe.name, recipe.type, recipe.shape});
+  return tensors;
+}
+
+Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer) {
+  if (model.format == "gguf") return plan_same_gguf(model);
+  return plan_gguf(model, {"", with_tokenizer});
+}
+
+Result<ImportanceTable> ImportanceTable::make(const Calibration& calibration, const Model& model, const WeightsPlan& plan) {
+  ImportanceTable table;
+  for (const TensorRecipe& recipe : plan.recipes) {
+    const CalibrationEntry* entry = calibration.find(recipe.name);
+    if (entry == nullptr && !recipe.sources.empty()) entry = calibration.find(model.tensors[recipe.sources[0]].name);
+    const uint64_t length = recipe.row_length(), matrices = recipe.shape.size() > 2 ? recipe.row_count() / recipe.shape[recipe.shape.size() - 2] : 1;
+    table.values_.emplace_back();
+    table.lengths_.push_back(length);
+    table.rows_.push_back(std::max<uint64_t>(1, recipe.row_count() / std::max<uint64_t>(1, matrices)));
+    if (entry == nullptr) continue;
+    if (entry->mean_squares.size() != length * matrices) {
+      return Error(ErrorCode::kData, fmt::format("'{}' has {} values for '{}', whose rows have {}", calibration.shown_name, entry->mean_squares.size(), recipe.name, length * matrices), "it was made from another model");
+    }
+    table.values_.back() = entry->mean_squares;
+  }
+  return table;
+}
+
+std::span<const float> ImportanceTable::of(size_t recipe, uint64_t row) const {
+  if (values_[recipe].empty()) return {};
+  return values_[recipe].subspan(row / rows_[recipe] * lengths_[recipe], lengths_[recipe]);
+}
+
+Result<CompressWriteReport> compress_quantize(const Session& session, CompressQuantizeOptions options) {
+  if (const TensorEncoding* encoding = encoding_named(options.type)) return quantize_safetensors(session, options, *encoding);
+  const fs::path& here = session.surroundings().working_directory;
+  const Mix* mix = find_mix(options.type);
+  if (mix == nullptr) return unknown_type(options.type);
+  if (mix->needs_importance && options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} loses too much without an importance matrix", mix->name), "give --imatrix FILE, or another type");
+  if (!options.output.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("{} is a type of GGUF, and '{}' does not end in .gguf", mix->name, options.output), fmt::format("write to '{}.gguf'", options.output));
+  LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
+  LLMOPS_ASSIGN(const Model model, open_model((here / options.model).lexically_normal(), options.model));
+  LLMOPS_ASSIGN(WeightsPlan plan, plan_gguf_of(model, true));
+  MixModel facts = mix_model_of(plan);
+  facts.has_importance = !options.importance.empty();
+  LLMOPS_CHECK(assign_types(plan, choose_types(*mix, facts, mix_tensors_of(plan), options.pure), keeps));
+  LLMOPS_CHECK(check_requantize(model, plan, options.allow_requantize));
+  set_entry(plan.entries, gguf_u32("general.file_type", mix->file_type));
+  mark_quantized(plan.entries);
+  Calibration calibration;
+  ImportanceTable importance;
+  RewriteOptions rewriting = options.rewrite;
+  if (facts.has_importance) {
+    LLMOPS_ASSIGN(calibration, open_calibration((here / options.importance).lexically_normal(), options.importance));
+    describe_importance(calibration, options.importance, plan.entries);
+    LLMOPS_ASSIGN(importance, ImportanceTable::make(calibration, model, plan));
+    for (const Calibration::Refused& refused : calibration.refused) plan.warnings.push_back(fmt::format("'{}' is not used for '{}': {}", options.importance, refused.name, refused.reason));
+    rewriting.importance = [&](size_t recipe, uint64_t row) { return importance.of(recipe, row); };
+  }
+  rewriting.command = "quantize";
+  rewriting.output = options.output;
+  rewriting.type = std::string(mix->name);
+  rewriting.options = {{"type", mix->name}, {"pure", options.pure}, {"keep", options.keep}, {"imatrix", options.importance.empty() ? Json() : Json(options.importance)}, {"allow_requantize", options.allow_requantize}, {"saturate", options.rewrite.saturate}};
+  return rewrite(session, model, options.model, std::move(plan), rewriting);
+}
+
+}  // namespace llmops

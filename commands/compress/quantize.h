@@ -1,0 +1,54 @@
+// `llmops compress quantize`: weights in fewer bits.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "commands/compress/rewrite.h"
+#include "core/model/calibration.h"
+#include "core/quant/mixes.h"
+
+namespace llmops {
+
+struct CompressQuantizeOptions {
+  std::string model, output, type, importance;               // importance: a file of statistics; empty: none
+  std::vector<std::string> keep;                              // PATTERN=TYPE
+  bool pure = false, allow_requantize = false;
+  RewriteOptions rewrite;
+};
+// Errors: open_model, rewrite; kUsage: an unknown type (did you mean), a malformed --keep, an output that does not fit the type, a source that is quantized
+// already without allow_requantize; kData: statistics that do not fit the model.
+Result<CompressWriteReport> compress_quantize(const Session& session, CompressQuantizeOptions options);
+
+struct CompressConvertOptions {
+  std::string model, output, dtype, base;                     // dtype: empty: as stored; base: of an adapter: the folder of its base model
+  bool with_tokenizer = true;
+  RewriteOptions rewrite;
+};
+Result<CompressWriteReport> compress_convert(const Session& session, CompressConvertOptions options);
+
+// What the rules of mixes look at, from the keys of a plan.
+MixModel mix_model_of(const WeightsPlan& plan);
+std::vector<MixTensor> mix_tensors_of(const WeightsPlan& plan);
+// Adds the key, or gives it another value.
+void set_entry(std::vector<GgufEntry>& entries, GgufEntry entry);
+// Keys that say that the file is quantized, by what, and by which statistics.
+void mark_quantized(std::vector<GgufEntry>& entries);
+void describe_importance(const Calibration& calibration, const std::string& file, std::vector<GgufEntry>& entries);
+// The plan for a GGUF file of the model, whatever format it has now.
+Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer);
+
+// Importance for the recipes of a plan, by the names of the new tensors or of their sources. Errors: kData: an entry of another length than the rows.
+class ImportanceTable {
+ public:
+  static Result<ImportanceTable> make(const Calibration& calibration, const Model& model, const WeightsPlan& plan);
+  std::span<const float> of(size_t recipe, uint64_t row) const;
+  bool has(size_t recipe) const { return !values_[recipe].empty(); }
+
+ private:
+  std::vector<std::span<const float>> values_;                // of the recipes: all matrices, one behind another
+  std::vector<uint64_t> lengths_, rows_;                      // of a row; rows of a matrix
+};
+
+}  // namespace llmops

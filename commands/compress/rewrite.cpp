@@ -1,0 +1,299 @@
+// Two passes over the same pieces: values are read, changed and stored; then what was stored is read again beside its source. Sums are kept
+// for each piece and added in the order of the pieces, so that no figure depends on the number of threads.
+#include "commands/compress/rewrite.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <future>
+#include <thread>
+
+#include "commands/compress/output_files.h"
+#include "core/base/hash.h"
+#include "core/quant/block_types.h"
+
+namespace llmops {
+namespace {
+
+constexpr size_t kStoredMost = 4;     // tensors that one recipe becomes, at most
+
+struct PieceSums {
+  ErrorSums errors;
+  uint64_t past_range = 0, not_finite = 0;
+};
+
+// True when a value is NaN or infinite. Written so that it vectorizes: no early end, whole numbers only.
+bool has_odd(std::span<const float> values) {
+  constexpr size_t kLanes = 16;
+  constexpr uint32_t kExponent = 0x7F800000;
+  std::array<uint32_t, kLanes> odd{};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const uint32_t bits = std::bit_cast<uint32_t>(values[i + lane]) & kExponent;
+      odd[lane] |= static_cast<uint32_t>(bits == kExponent);
+    }
+  }
+  bool any = std::any_of(odd.begin(), odd.end(), [](uint32_t one) { return one != 0; });
+  for (; i < values.size(); ++i) any |= !std::isfinite(values[i]);
+  return any;
+}
+
+uint64_t clamp_range(std::span<float> values, float largest) {
+  uint64_t past = 0;
+  for (float& value : values) {
+    if (std::fabs(value) <= largest) continue;
+    value = std::copysign(largest, value);
+    ++past;
+  }
+  return past;
+}
+
+class Rewriter {
+ public:
+  Rewriter(const Session& session, const WeightReader& reader, const WeightsPlan& plan, const OutputFiles& output, const RewriteOptions& options)
+      : cancel_(session.surroundings().cancel), reader_(reader), plan_(plan), output_(output), options_(options), pieces_(pieces_of(plan.recipes, options.whole)), sums_(pieces_.size()), threads_(worker_count(options.threads)) {}
+
+  Status write() {
+    LLMOPS_CHECK(for_each_piece(pieces_, threads_, cancel_, [&](const Piece& piece, PieceRoom& room) { return is_copied(recipe_of(piece)) ? copy(piece, room) : write_piece(piece, room); }));
+    return check_ranges();
+  }
+
+  Status verify() {
+    return for_each_piece(pieces_, threads_, cancel_, [&](const Piece& piece, PieceRoom& room) { return is_copied(recipe_of(piece)) ? verify_copy(piece, room) : verify_piece(piece, room); });
+  }
+
+  // Sums of each recipe.
+  std::vector<PieceSums> totals() const {
+    std::vector<PieceSums> totals(plan_.recipes.size());
+    for (const Piece& piece : pieces_) {
+      PieceSums& total = totals[piece.recipe];
+      const PieceSums& sums = sums_[piece.index];
+      total.errors.add(sums.errors);
+      total.past_range += sums.past_range;
+    }
+    return totals;
+  }
+
+ private:
+  const TensorRecipe& recipe_of(const Piece& piece) const { return plan_.recipes[piece.recipe]; }
+  bool is_edited(const TensorRecipe& recipe) const { return options_.edit && (!options_.is_edited || options_.is_edited(recipe)); }
+  // Bytes as they are, also of types whose values cannot be read.
+  bool is_copied(const TensorRecipe& recipe) const {
+    return recipe.rows.empty() && recipe.columns.empty() && recipe.sources.size() == 1 && recipe.addend == 0 && !is_edited(recipe) && reader_.model().tensors[recipe.sources[0]].type == recipe.type;
+  }
+
+  Status copy(const Piece& piece, PieceRoom& room) {
+    const OutputPlace& place = output_.places(piece.recipe).front();
+    room.bytes.resize(piece.rows * place.row_bytes);
+    LLMOPS_CHECK(reader_.read_stored(recipe_of(piece).sources[0], piece.first_row * place.row_bytes, room.bytes));
+    const auto odd = count_odd(recipe_of(piece).type, room.bytes);
+    if (odd && odd->nan + odd->infinite > 0) return odd_values(recipe_of(piece), *odd);
+    return output_.write(place, piece.first_row, room.bytes);
+  }
+
+  Status write_piece(const Piece& piece, PieceRoom& room) {
+    const TensorRecipe& recipe = recipe_of(piece);
+    const std::span<float> values = room_for(room.values, piece);
+    LLMOPS_CHECK(read_piece(reader_, recipe, piece, values, room.bytes));
+    if (has_odd(values)) return odd_values(recipe, count_odd_of(values));
+    if (is_edited(recipe)) LLMOPS_CHECK(options_.edit(recipe, piece, values));
+    PieceSums& sums = sums_[piece.index];
+    const float largest = largest_value(recipe);
+    if (std::isfinite(largest)) sums.past_range = clamp_range(values, largest);
+    std::array<std::string, kStoredMost> bytes;
+    bytes[0].swap(room.more_bytes);
+    const std::span<const float> importance = options_.importance ? options_.importance(piece.recipe, piece.first_row) : std::span<const float>();
+    encode_rows(recipe, values, importance, bytes);
+    const std::vector<OutputPlace>& places = output_.places(piece.recipe);
+    for (size_t i = 0; i < places.size(); ++i) if (places[i].row_bytes > 0) LLMOPS_CHECK(output_.write(places[i], piece.first_row, {bytes[i].data(), piece.rows * places[i].row_bytes}));
+    if (const auto odd = find_block_type(recipe.type) != nullptr ? count_odd(recipe.type, {bytes[0].data(), piece.rows * places[0].row_bytes}) : std::nullopt) sums.not_finite = odd->nan + odd->infinite;
+    bytes[0].swap(room.more_bytes);
+    return {};
+  }
+
+  // A scale that became infinite is a value past the range as well: the first one ends it.
+  Status check_ranges() const {
+    for (const Piece& piece : pieces_) {
+      const PieceSums& sums = sums_[piece.index];
+      if (sums.not_finite > 0) {
+        return Error(ErrorCode::kData, fmt::format("tensor '{}' holds values so large that {} blocks of {} have no finite scale", recipe_of(piece).name, sums.not_finite, recipe_of(piece).type), "keep the tensor in a wider type: --keep NAME=BF16 or NAME=F32");
+      }
+    }
+    if (options_.saturate) return {};
+    const std::vector<PieceSums> totals = this->totals();
+    uint64_t all = 0, tensors = 0;
+    size_t first = totals.size();
+    for (size_t i = 0; i < totals.size(); ++i) {
+      if (totals[i].past_range == 0) continue;
+      all += totals[i].past_range;
+      ++tensors;
+      first = std::min(first, i);
+    }
+    if (all == 0) return {};
+    return Error(ErrorCode::kData, fmt::format("{} values in {} tensors are past {}, the largest that {} holds; the first is in '{}'", all, tensors, largest_value(plan_.recipes[first]), plan_.recipes[first].type, plan_.recipes[first].name),
+        "give --type BF16 or F32, or --saturate to store the largest value instead");
+  }
+
+  Status verify_copy(const Piece& piece, PieceRoom& room) {
+    const TensorRecipe& recipe = recipe_of(piece);
+    const OutputPlace& place = output_.places(piece.recipe).front();
+    room.bytes.resize(piece.rows * place.row_bytes);
+    LLMOPS_CHECK(reader_.read_stored(recipe.sources[0], piece.first_row * place.row_bytes, room.bytes));
+    LLMOPS_CHECK(output_.read(place, piece.first_row, piece.rows, room.more_bytes));
+    if (std::string_view(room.bytes) != room.more_bytes) return Error(ErrorCode::kCorrupt, fmt::format("tensor '{}' was not stored as it was read", recipe.name), "look for a failing disk or memory, then try again");
+    const BlockType* type = find_block_type(recipe.type);
+    if (type == nullptr) return {};
+    const std::span<float> values = room_for(room.values, piece);
+    type->dequantize(reinterpret_cast<const uint8_t*>(room.bytes.data()), values);
+    sums_[piece.index].errors.add(values, values);
+    return {};
+  }
+
+  Status verify_piece(const Piece& piece, PieceRoom& room) {
+    const TensorRecipe& recipe = recipe_of(piece);
+    const std::span<float> source = room_for(room.values, piece), stored = room_for(room.others, piece);
+    LLMOPS_CHECK(read_piece(reader_, recipe, piece, source, room.bytes));
+    std::array<std::string, kStoredMost> bytes;
+    bytes[0].swap(room.more_bytes);
+    const std::vector<OutputPlace>& places = output_.places(piece.recipe);
+    for (size_t i = 0; i < places.size(); ++i) if (places[i].row_bytes > 0) LLMOPS_CHECK(output_.read(places[i], piece.first_row, piece.rows, bytes[i]));
+    decode_rows(recipe, bytes, stored);
+    bytes[0].swap(room.more_bytes);
+    if (has_odd(stored)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values that are no numbers in {}", recipe.name, recipe.type), "keep the tensor in a wider type: --keep NAME=BF16");
+    sums_[piece.index].errors.add(source, stored);
+    return {};
+  }
+
+  std::span<float> room_for(std::vector<float>& room, const Piece& piece) const {
+    const size_t count = piece.rows * recipe_of(piece).row_length();
+    if (room.size() < count) room.resize(count);
+    return {room.data(), count};
+  }
+
+  static OddValues count_odd_of(std::span<const float> values) {
+    OddValues odd;
+    for (const float value : values) {
+      odd.nan += std::isnan(value);
+      odd.infinite += std::isinf(value);
+    }
+    return odd;
+  }
+
+  static Error odd_values(const TensorRecipe& recipe, const OddValues& odd) {
+    return Error(ErrorCode::kData, fmt::format("tensor '{}' of the source holds {} NaN and {} infinite values", recipe.name, odd.nan, odd.infinite), "see all of them: llmops compress inspect MODEL --data");
+  }
+
+  const CancelToken& cancel_;
+  const WeightReader& reader_;
+  const WeightsPlan& plan_;
+  const OutputFiles& output_;
+  const RewriteOptions& options_;
+  std::vector<Piece> pieces_;
+  std::vector<PieceSums> sums_;       // of the pieces
+  size_t threads_;
+};
+
+// Never over something that is there, and never over the source.
+Status check_output(const fs::path& output, const std::string& shown, const Model& model, bool replace) {
+  std::error_code ignored;
+  for (const ModelPart& part : model.parts) {
+    if (fs::equivalent(part.path, output, ignored) || fs::equivalent(part.path.parent_path(), output, ignored)) return Error(ErrorCode::kUsage, fmt::format("'{}' is the source itself", shown), "give another name for the output");
+  }
+  if (!output.parent_path().empty() && !fs::is_directory(output.parent_path(), ignored)) return Error(ErrorCode::kNotFound, fmt::format("the folder of '{}' does not exist", shown), "make it first");
+  if (fs::is_directory(output, ignored)) return fs::is_empty(output, ignored) ? Status() : Error(ErrorCode::kUsage, fmt::format("'{}' is a folder that holds files", shown), "give the name of a new folder");
+  if (fs::exists(output, ignored) && !replace) return Error(ErrorCode::kUsage, fmt::format("'{}' exists already", shown), "give another name, or --force to replace it");
+  return {};
+}
+
+TensorChange change_of(const Model& model, const WeightsPlan& plan, size_t index, const OutputFiles& output) {
+  const TensorRecipe& recipe = plan.recipes[index];
+  TensorChange change;
+  change.name = recipe.name;
+  if (!recipe.sources.empty()) {
+    change.source = model.tensors[recipe.sources[0]].name;
+    change.from = model.tensors[recipe.sources[0]].type;
+  }
+  change.to = recipe.type;
+  change.shape = recipe.shape;
+  change.parameters = recipe.info().elements();
+  for (const size_t source : recipe.sources) change.bytes_before += model.tensors[source].size_bytes;
+  const std::vector<StoredTensor>& stored = output.stored(index);
+  for (size_t i = 0; i < stored.size(); ++i) change.bytes_after += stored[i].constant.size() + stored[i].row_bytes * recipe.row_count();
+  if (!plan.notes.empty()) change.note = plan.notes[index];
+  return change;
+}
+
+Result<std::vector<CompressWriteReport::File>> source_files(const Model& model, bool digest) {
+  std::vector<CompressWriteReport::File> files;
+  for (const ModelPart& part : model.parts) {
+    files.push_back({part.shown_name, "", part.size_bytes});
+    if (!digest) continue;
+    LLMOPS_ASSIGN(const FileDigest found, sha256_file(part.path));
+    files.back().sha256 = found.sha256;
+  }
+  return files;
+}
+
+void add_totals(const std::vector<PieceSums>& totals, CompressWriteReport& report) {
+  ErrorSums all;
+  for (size_t i = 0; i < totals.size(); ++i) {
+    report.tensors[i].past_range = totals[i].past_range;
+    if (!report.is_verified) continue;
+    report.tensors[i].error = totals[i].errors.result();
+    all.add(totals[i].errors);
+  }
+  if (report.is_verified) report.error = all.result();
+}
+
+}  // namespace
+
+size_t worker_count(size_t asked) { return asked != 0 ? asked : std::max(1U, std::thread::hardware_concurrency()); }
+
+Result<CompressWriteReport> rewrite(const Session& session, const Model& model, const std::string& shown_source, WeightsPlan plan, const RewriteOptions& options) {
+  const fs::path path = (session.surroundings().working_directory / options.output).lexically_normal();
+  LLMOPS_CHECK(check_output(path, options.output, model, options.replace));
+  LLMOPS_ASSIGN(OutputFiles output, OutputFiles::plan(path, plan, options.shard_bytes));
+  CompressWriteReport report;
+  report.command = options.command;
+  report.source = shown_source;
+  report.output = options.output;
+  report.format = plan.format;
+  report.type = options.type;
+  report.options = options.options;
+  report.is_dry = options.is_dry;
+  report.warnings = plan.warnings;
+  for (size_t i = 0; i < plan.recipes.size(); ++i) {
+    report.tensors.push_back(change_of(model, plan, i, output));
+    report.bytes_before += report.tensors.back().bytes_before;
+    report.bytes_after += report.tensors.back().bytes_after;
+    report.parameters += report.tensors.back().parameters;
+  }
+  report.output_bytes = output.size_bytes();
+  LLMOPS_ASSIGN(report.sources, source_files(model, false));
+  LLMOPS_ASSIGN(report.outputs, output.files(false));
+  if (options.is_dry) return report;
+  LLMOPS_ASSIGN(const WeightReader reader, WeightReader::open(model));
+  LLMOPS_CHECK(output.create());
+  Rewriter rewriter(session, reader, plan, output, options);
+  LLMOPS_CHECK(rewriter.write());
+  if (options.verify) {
+    output.start_writeback();
+    LLMOPS_CHECK(rewriter.verify());
+    auto sources = std::async(std::launch::async, [&] { return source_files(model, true); });
+    auto outputs = output.files(true);
+    LLMOPS_ASSIGN(report.sources, sources.get());
+    LLMOPS_ASSIGN(report.outputs, std::move(outputs));
+    report.is_verified = true;
+  }
+  add_totals(rewriter.totals(), report);
+  LLMOPS_CHECK(output.finish(options.verify));
+  // The file is there: that its history cannot be kept is no reason to take it away again.
+  if (const Status kept = keep_provenance(session, report); !kept) report.warnings.push_back(fmt::format("how it was made is not kept in the project: {}", kept.error().message));
+  return report;
+}
+
+}  // namespace llmops
