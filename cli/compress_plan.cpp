@@ -108,6 +108,7 @@ std::string compare_text(const CompressCompareReport& report, const Terminal& te
   std::string text = fmt::format("{} ({}, {}) and {} ({}, {})\n", report.left, report.left_format, size_text(report.left_bytes), report.right, report.right_format, size_text(report.right_bytes));
   if (report.is_same()) text += fmt::format("{} tensors of {} parameters hold the same values\n", format_count(std::ssize(report.tensors)), parameters_text(report.parameters));
   else text += fmt::format("{} parameters in {} tensors   rms difference {} ({} of the first's own), largest {}{}\n", parameters_text(report.parameters), format_count(std::ssize(report.tensors)), figure(report.error.rms), figure(report.error.relative_rms), figure(report.error.largest), report.error.cosine ? fmt::format(", cosine {:.6f}", *report.error.cosine) : "");
+  if (report.odd > 0) text += fmt::format("{}   {} values are NaN or infinite in one and not in the other\n", terminal.paint("broken", Tone::kBad), format_count(static_cast<int64_t>(report.odd)));
   std::vector<const TensorComparison*> worst;
   for (const TensorComparison& tensor : report.tensors) if (tensor.error.largest > 0) worst.push_back(&tensor);
   std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->error.relative_rms > b->error.relative_rms; });

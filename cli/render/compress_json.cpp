@@ -63,7 +63,7 @@ Json compress_compare_to_json(const CompressCompareReport& report) {
   for (const ShapeDifference& shape : report.shapes) shapes.push_back({{"name", shape.name}, {"left", shape.left}, {"right", shape.right}});
   for (const KeyDifference& key : report.keys) keys.push_back({{"key", key.key}, {"left", key.left}, {"right", key.right}});
   return {{"schema", "llmops.compress-compare/v1"}, {"left", report.left}, {"right", report.right}, {"left_format", report.left_format}, {"right_format", report.right_format}, {"same", report.is_same()}, {"parameters", report.parameters},
-          {"left_bytes", report.left_bytes}, {"right_bytes", report.right_bytes}, {"error", error_to_json(report.error)}, {"tensors", std::move(tensors)}, {"only_left", report.only_left}, {"only_right", report.only_right}, {"shapes", std::move(shapes)}, {"keys", std::move(keys)}};
+          {"left_bytes", report.left_bytes}, {"right_bytes", report.right_bytes}, {"error", error_to_json(report.error)}, {"odd", report.odd}, {"tensors", std::move(tensors)}, {"only_left", report.only_left}, {"only_right", report.only_right}, {"shapes", std::move(shapes)}, {"keys", std::move(keys)}};
 }
 
 Json compress_inspect_to_json(const CompressInspectReport& report) {

@@ -87,7 +87,8 @@ Result<CompressWriteReport> compress_convert(const Session& session, CompressCon
   LLMOPS_ASSIGN(WeightsPlan plan, from_gguf && to_gguf ? plan_same_gguf(model) : to_gguf ? plan_gguf(model, conversion) : from_gguf ? plan_safetensors(model, conversion) : plan_same_safetensors(model));
   if (from_gguf == to_gguf && !options.dtype.empty()) cast(model, plan, options.dtype);
   if (!to_gguf && !options.dtype.empty()) set_torch_dtype(plan, options.dtype);
-  if (!to_gguf && options.output.ends_with(".safetensors") && !plan.files.empty()) plan.warnings.push_back("one file holds the weights alone: config.json and the tokenizer are written into a folder, whose name does not end in .safetensors");
+  const auto is_blocks = [](const ModelTensor& tensor) { return find_block_type(tensor.type) != nullptr && find_block_type(tensor.type)->elements > 1; };
+  if (!to_gguf && from_gguf && options.dtype.empty() && std::any_of(model.tensors.begin(), model.tensors.end(), is_blocks)) set_torch_dtype(plan, "F16");
   if (to_gguf) set_entry(plan.entries, gguf_u32("general.file_type", file_type_of(plan)));
   RewriteOptions rewriting = options.rewrite;
   rewriting.command = "convert";

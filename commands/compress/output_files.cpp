@@ -54,6 +54,8 @@ Status OutputFiles::lay_out(const WeightsPlan& weights, uint64_t shard_bytes) {
       files_.back().tensors.push_back(tensor.info);
     }
   }
+  uint64_t alignment = 32;
+  for (const GgufEntry& entry : weights.entries) if (entry.key == "general.alignment") alignment = std::max<uint64_t>(1, entry.whole().value_or(alignment));
   Json map = Json::object();
   uint64_t total = 0;
   for (size_t i = 0; i < files_.size(); ++i) {
@@ -66,7 +68,7 @@ Status OutputFiles::lay_out(const WeightsPlan& weights, uint64_t shard_bytes) {
       map[tensor.name] = file.name;
       total += tensor.size_bytes;
     }
-    if (weights.format == "gguf") file.size_bytes = (file.size_bytes + 31) / 32 * 32;   // the last tensor is padded too
+    if (weights.format == "gguf") file.size_bytes = (file.size_bytes + alignment - 1) / alignment * alignment;   // the last tensor is padded too
   }
   if (is_folder_ && files_.size() > 1) beside_.emplace_back("model.safetensors.index.json", dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", map}}) + "\n");
   for (size_t i = 0; i < where.size(); ++i) {
@@ -85,7 +87,8 @@ uint64_t OutputFiles::size_bytes() const {
   return total;
 }
 
-Status OutputFiles::create() {
+Status OutputFiles::create(bool durable) {
+  is_durable_ = durable;
   open_ = std::make_shared<Open>();
   if (is_folder_) {
     folder_ = temporary_sibling(path_);
@@ -111,15 +114,17 @@ Status OutputFiles::add_constants() const {
   return {};
 }
 
-Status OutputFiles::write(const OutputPlace& place, uint64_t first_row, std::string_view bytes) const { return open_->writers[place.file].write_at(bytes, place.offset_bytes + first_row * place.row_bytes); }
+Status OutputFiles::write(const OutputPlace& place, uint64_t first_row, std::string_view bytes) const {
+  const WeightWriter& writer = open_->writers[place.file];
+  const uint64_t offset = place.offset_bytes + first_row * place.row_bytes;
+  LLMOPS_CHECK(writer.write_at(bytes, offset));
+  if (is_durable_) writer.start_writeback(offset, bytes.size());
+  return {};
+}
 
 Status OutputFiles::read(const OutputPlace& place, uint64_t first_row, uint64_t rows, std::string& bytes) const {
   bytes.resize(rows * place.row_bytes);
   return open_->readers[place.file].read_at(bytes.data(), bytes.size(), place.offset_bytes + first_row * place.row_bytes);
-}
-
-void OutputFiles::start_writeback() const {
-  for (const WeightWriter& writer : open_->writers) writer.start_writeback();
 }
 
 Result<std::vector<CompressWriteReport::File>> OutputFiles::files(bool digest) const {
@@ -133,18 +138,18 @@ Result<std::vector<CompressWriteReport::File>> OutputFiles::files(bool digest) c
   return made;
 }
 
-Status OutputFiles::finish(bool durable) {
+Status OutputFiles::finish() {
   open_->readers.clear();
-  for (WeightWriter& writer : open_->writers) LLMOPS_CHECK(writer.finish(durable));
+  for (WeightWriter& writer : open_->writers) LLMOPS_CHECK(writer.finish(is_durable_));
   if (!is_folder_) return {};
-  for (const auto& [name, content] : beside_) LLMOPS_CHECK(write_file_atomic(folder_ / name, content, {.durable = durable}));
+  for (const auto& [name, content] : beside_) LLMOPS_CHECK(write_file_atomic(folder_ / name, content, {.durable = is_durable_}));
   if (const int injected = failpoint("weights.before_rename")) return io_error("write", path_, injected);
   std::error_code failed;
   fs::remove(path_, failed);   // an empty folder may be there
   fs::rename(folder_, path_, failed);
   if (failed) return io_error("write", path_, failed.value());
   open_->folder.clear();
-  return durable ? sync_directory_of(path_) : Status();
+  return is_durable_ ? sync_directory_of(path_) : Status();
 }
 
 }  // namespace llmops

@@ -17,23 +17,17 @@
 namespace llmops {
 namespace {
 
-constexpr uint64_t kAlignment = 32;
 constexpr size_t kFrontPoints = 12;
-
-uint64_t padded(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-uint64_t bytes_as(const TensorRecipe& recipe, const std::string& type) {
-  const GgufType& block = *gguf_type(type);
-  return padded(recipe.row_length() / block.elements * block.bytes * recipe.row_count());
-}
 
 class Planner {
  public:
   Planner(const Session& session, const CompressPlanOptions& options) : session_(session), options_(options), here_(session.surroundings().working_directory) {}
 
   Result<CompressPlanReport> run() {
+    if (!options_.apply.empty() && !options_.apply.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("--apply '{}' does not end in .gguf", options_.apply), fmt::format("write to '{}.gguf'", options_.apply));
     LLMOPS_ASSIGN(model_, open_model((here_ / options_.model).lexically_normal(), options_.model));
     LLMOPS_ASSIGN(plan_, plan_gguf_of(model_, true));
+    for (const GgufEntry& entry : plan_.entries) if (entry.key == "general.alignment") alignment_ = entry.whole().value_or(alignment_);
     LLMOPS_CHECK(find_open());
     LLMOPS_CHECK(read_importance());
     // Keys that the written file will have, so that its size is known to the byte.
@@ -115,7 +109,14 @@ class Planner {
     std::stable_sort(tensor.options.begin(), tensor.options.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
   }
 
-  static uint64_t bytes_as_or_none(const TensorRecipe& recipe, const std::string& type) { return recipe.row_length() % gguf_type(type)->elements == 0 ? bytes_as(recipe, type) : 0; }
+  // With the padding behind it.
+  uint64_t bytes_as(const TensorRecipe& recipe, const std::string& type) const {
+    const GgufType& block = *gguf_type(type);
+    const uint64_t bytes = recipe.row_length() / block.elements * block.bytes * recipe.row_count();
+    return (bytes + alignment_ - 1) / alignment_ * alignment_;
+  }
+
+  uint64_t bytes_as_or_none(const TensorRecipe& recipe, const std::string& type) const { return recipe.row_length() % gguf_type(type)->elements == 0 ? bytes_as(recipe, type) : 0; }
 
   // Size and error of llama.cpp's mixes by the same figures.
   Status measure_mixes() {
@@ -223,7 +224,7 @@ class Planner {
   std::string importance_digest_;
   TypeErrors errors_;
   std::vector<AllocationItem> items_;
-  uint64_t header_bytes_ = 0;
+  uint64_t header_bytes_ = 0, alignment_ = 32;
   double squares_ = 0;
   CompressPlanReport report_;
 };

@@ -51,13 +51,15 @@ Status assign_types(WeightsPlan& plan, const std::vector<MixChoice>& choices, co
     if (choices[i].fell_back) plan.notes[i] = fmt::format("rows of {} do not divide into blocks", recipe.row_length());
     for (size_t k = 0; k < keeps.size(); ++k) {
       if (::fnmatch(keeps[k].pattern.c_str(), recipe.name.c_str(), 0) != 0) continue;
+      // Norms and vectors stay what they are: no runtime takes them in another type.
+      if (!choices[i].is_quantizable && keeps[k].type != "same" && (plan.format == "gguf" || find_block_type(keeps[k].type)->elements > 1)) continue;
       recipe.type = keeps[k].type == "same" ? stored : keeps[k].type;
       plan.notes[i] = "--keep";
       used[k] = true;
     }
   }
   for (size_t k = 0; k < keeps.size(); ++k) {
-    if (!used[k]) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' matches no tensor", keeps[k].pattern), "names: llmops compress inspect MODEL; '*' stands for any characters");
+    if (!used[k]) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' matches no tensor whose type can be chosen", keeps[k].pattern), "names: llmops compress inspect MODEL; '*' stands for any characters");
   }
   return {};
 }
@@ -127,6 +129,7 @@ Status add_quantization_config(WeightsPlan& plan, const Json& quantization) {
 
 Result<CompressWriteReport> quantize_safetensors(const Session& session, const CompressQuantizeOptions& options, const TensorEncoding& encoding) {
   if (options.output.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("{} is a layout of safetensors, and '{}' ends in .gguf", encoding.name, options.output), "give the name of a new folder");
+  if (options.output.ends_with(".safetensors")) return Error(ErrorCode::kUsage, fmt::format("{} needs a config.json beside the weights, and '{}' is a file", encoding.name, options.output), "give the name of a new folder");
   if (!options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} takes no importance: its scales are those of the largest values", encoding.name), "leave --imatrix out");
   LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
   LLMOPS_ASSIGN(const Model model, open_model((session.surroundings().working_directory / options.model).lexically_normal(), options.model));
@@ -135,9 +138,9 @@ Result<CompressWriteReport> quantize_safetensors(const Session& session, const C
   for (const TensorRecipe& recipe : plan.recipes) choices.push_back({is_linear(recipe) ? std::string(encoding.name) : recipe.type, is_linear(recipe), false});
   LLMOPS_CHECK(assign_types(plan, choices, keeps));
   LLMOPS_CHECK(check_requantize(model, plan, options.allow_requantize));
-  std::vector<std::string> ignored;
+  std::vector<std::string> ignored = {"lm_head"};   // a Linear also where it is tied and has no tensor
   for (const TensorRecipe& recipe : plan.recipes) {
-    const bool is_module = recipe.name == "lm_head.weight" || is_linear(recipe) || recipe.name.ends_with("block_sparse_moe.gate.weight");
+    const bool is_module = is_linear(recipe) || recipe.name.ends_with("block_sparse_moe.gate.weight");
     if (is_module && recipe.type != encoding.name) ignored.push_back(recipe.name.substr(0, recipe.name.size() - 7));
   }
   LLMOPS_CHECK(add_quantization_config(plan, quantization_config(encoding, ignored)));
@@ -194,26 +197,18 @@ Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer) {
 
 Result<ImportanceTable> ImportanceTable::make(const Calibration& calibration, const Model& model, const WeightsPlan& plan) {
   ImportanceTable table;
+  bool has_any = false;
   for (const TensorRecipe& recipe : plan.recipes) {
-    const CalibrationEntry* entry = calibration.find(recipe.name);
-    if (entry == nullptr && !recipe.sources.empty()) entry = calibration.find(model.tensors[recipe.sources[0]].name);
-    const uint64_t length = recipe.row_length(), matrices = recipe.shape.size() > 2 ? recipe.row_count() / recipe.shape[recipe.shape.size() - 2] : 1;
-    table.values_.emplace_back();
-    table.lengths_.push_back(length);
-    table.rows_.push_back(std::max<uint64_t>(1, recipe.row_count() / std::max<uint64_t>(1, matrices)));
-    if (entry == nullptr) continue;
-    if (entry->mean_squares.size() != length * matrices) {
-      return Error(ErrorCode::kData, fmt::format("'{}' has {} values for '{}', whose rows have {}", calibration.shown_name, entry->mean_squares.size(), recipe.name, length * matrices), "it was made from another model");
-    }
-    table.values_.back() = entry->mean_squares;
+    LLMOPS_ASSIGN(std::vector<MatrixStatistics> found, find_statistics(calibration, model, recipe));
+    has_any |= !found.empty();
+    table.rows_.push_back(std::max<uint64_t>(1, recipe.shape.size() > 2 ? recipe.shape[recipe.shape.size() - 2] : recipe.row_count()));
+    table.values_.push_back(std::move(found));
   }
+  if (!has_any) return Error(ErrorCode::kData, fmt::format("'{}' has nothing for any tensor of the model", calibration.shown_name), "it was made from another model");
   return table;
 }
 
-std::span<const float> ImportanceTable::of(size_t recipe, uint64_t row) const {
-  if (values_[recipe].empty()) return {};
-  return values_[recipe].subspan(row / rows_[recipe] * lengths_[recipe], lengths_[recipe]);
-}
+std::span<const float> ImportanceTable::of(size_t recipe, uint64_t row) const { return values_[recipe].empty() ? std::span<const float>() : values_[recipe][row / rows_[recipe]].mean_squares; }
 
 Result<CompressWriteReport> compress_quantize(const Session& session, CompressQuantizeOptions options) {
   if (const TensorEncoding* encoding = encoding_named(options.type)) return quantize_safetensors(session, options, *encoding);

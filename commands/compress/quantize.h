@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "commands/compress/recipe_statistics.h"
 #include "commands/compress/rewrite.h"
 #include "core/model/calibration.h"
 #include "core/quant/mixes.h"
@@ -39,7 +40,7 @@ void describe_importance(const Calibration& calibration, const std::string& file
 // The plan for a GGUF file of the model, whatever format it has now.
 Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer);
 
-// Importance for the recipes of a plan, by the names of the new tensors or of their sources. Errors: kData: an entry of another length than the rows.
+// Importance for the recipes of a plan. Errors: those of find_statistics; kData: nothing for any of the recipes.
 class ImportanceTable {
  public:
   static Result<ImportanceTable> make(const Calibration& calibration, const Model& model, const WeightsPlan& plan);
@@ -47,8 +48,8 @@ class ImportanceTable {
   bool has(size_t recipe) const { return !values_[recipe].empty(); }
 
  private:
-  std::vector<std::span<const float>> values_;                // of the recipes: all matrices, one behind another
-  std::vector<uint64_t> lengths_, rows_;                      // of a row; rows of a matrix
+  std::vector<std::vector<MatrixStatistics>> values_;         // of the recipes: of each matrix
+  std::vector<uint64_t> rows_;                                // of a matrix
 };
 
 }  // namespace llmops

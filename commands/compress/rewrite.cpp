@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <future>
 #include <thread>
@@ -24,23 +23,6 @@ struct PieceSums {
   ErrorSums errors;
   uint64_t past_range = 0, not_finite = 0;
 };
-
-// True when a value is NaN or infinite. Written so that it vectorizes: no early end, whole numbers only.
-bool has_odd(std::span<const float> values) {
-  constexpr size_t kLanes = 16;
-  constexpr uint32_t kExponent = 0x7F800000;
-  std::array<uint32_t, kLanes> odd{};
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const uint32_t bits = std::bit_cast<uint32_t>(values[i + lane]) & kExponent;
-      odd[lane] |= static_cast<uint32_t>(bits == kExponent);
-    }
-  }
-  bool any = std::any_of(odd.begin(), odd.end(), [](uint32_t one) { return one != 0; });
-  for (; i < values.size(); ++i) any |= !std::isfinite(values[i]);
-  return any;
-}
 
 uint64_t clamp_range(std::span<float> values, float largest) {
   uint64_t past = 0;
@@ -99,8 +81,11 @@ class Rewriter {
     const TensorRecipe& recipe = recipe_of(piece);
     const std::span<float> values = room_for(room.values, piece);
     LLMOPS_CHECK(read_piece(reader_, recipe, piece, values, room.bytes));
-    if (has_odd(values)) return odd_values(recipe, count_odd_of(values));
-    if (is_edited(recipe)) LLMOPS_CHECK(options_.edit(recipe, piece, values));
+    if (!all_finite(values)) return odd_values(recipe, count_odd_of(values));
+    if (is_edited(recipe)) {
+      LLMOPS_CHECK(options_.edit(recipe, piece, values));
+      if (!all_finite(values)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values past every float", recipe.name), "what it is changed by is broken: an adapter, or statistics");
+    }
     PieceSums& sums = sums_[piece.index];
     const float largest = largest_value(recipe);
     if (std::isfinite(largest)) sums.past_range = clamp_range(values, largest);
@@ -163,7 +148,7 @@ class Rewriter {
     for (size_t i = 0; i < places.size(); ++i) if (places[i].row_bytes > 0) LLMOPS_CHECK(output_.read(places[i], piece.first_row, piece.rows, bytes[i]));
     decode_rows(recipe, bytes, stored);
     bytes[0].swap(room.more_bytes);
-    if (has_odd(stored)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values that are no numbers in {}", recipe.name, recipe.type), "keep the tensor in a wider type: --keep NAME=BF16");
+    if (!all_finite(stored)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values that are no numbers in {}", recipe.name, recipe.type), "keep the tensor in a wider type: --keep NAME=BF16");
     sums_[piece.index].errors.add(source, stored);
     return {};
   }
@@ -256,6 +241,7 @@ size_t worker_count(size_t asked) { return asked != 0 ? asked : std::max(1U, std
 Result<CompressWriteReport> rewrite(const Session& session, const Model& model, const std::string& shown_source, WeightsPlan plan, const RewriteOptions& options) {
   const fs::path path = (session.surroundings().working_directory / options.output).lexically_normal();
   LLMOPS_CHECK(check_output(path, options.output, model, options.replace));
+  if (plan.format == "safetensors" && options.output.ends_with(".safetensors") && !plan.files.empty()) plan.warnings.push_back("one file holds the weights alone: config.json and the tokenizer are written into a folder, whose name does not end in .safetensors");
   LLMOPS_ASSIGN(OutputFiles output, OutputFiles::plan(path, plan, options.shard_bytes));
   CompressWriteReport report;
   report.command = options.command;
@@ -277,11 +263,10 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
   LLMOPS_ASSIGN(report.outputs, output.files(false));
   if (options.is_dry) return report;
   LLMOPS_ASSIGN(const WeightReader reader, WeightReader::open(model));
-  LLMOPS_CHECK(output.create());
+  LLMOPS_CHECK(output.create(options.verify));
   Rewriter rewriter(session, reader, plan, output, options);
   LLMOPS_CHECK(rewriter.write());
   if (options.verify) {
-    output.start_writeback();
     LLMOPS_CHECK(rewriter.verify());
     auto sources = std::async(std::launch::async, [&] { return source_files(model, true); });
     auto outputs = output.files(true);
@@ -290,7 +275,7 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
     report.is_verified = true;
   }
   add_totals(rewriter.totals(), report);
-  LLMOPS_CHECK(output.finish(options.verify));
+  LLMOPS_CHECK(output.finish());
   // The file is there: that its history cannot be kept is no reason to take it away again.
   if (const Status kept = keep_provenance(session, report); !kept) report.warnings.push_back(fmt::format("how it was made is not kept in the project: {}", kept.error().message));
   return report;

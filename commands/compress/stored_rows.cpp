@@ -36,7 +36,9 @@ StoredTensor part_of(const TensorRecipe& recipe, const std::string& suffix, std:
 // NAME.weight as weight_packed (or weight), weight_scale and, of packed ones, weight_shape.
 Result<std::vector<StoredTensor>> encoded_tensors(const TensorRecipe& recipe, const TensorEncoding& encoding) {
   if (recipe.shape.size() != 2 || !recipe.name.ends_with("weight")) return Error(ErrorCode::kData, fmt::format("tensor '{}' is no matrix of weights, and {} is for those", recipe.name, encoding.name));
-  LLMOPS_ASSIGN(const RowEncoding rows, encoding_of(recipe, encoding));
+  const auto made = encoding_of(recipe, encoding);
+  if (!made) return Error(made.error().code, fmt::format("tensor '{}': {}", recipe.name, made.error().message), made.error().hint.empty() ? "keep the tensor as it is: --keep NAME=same" : made.error().hint);
+  const RowEncoding& rows = *made;
   const uint64_t columns = encoding.is_packed ? rows.bytes_per_row() / 4 : recipe.row_length();
   std::vector<StoredTensor> parts = {part_of(recipe, encoding.is_packed ? "weight_packed" : "weight", encoding.dtype, columns, rows.bytes_per_row()), part_of(recipe, "weight_scale", "BF16", rows.scales_per_row(), 2 * rows.scales_per_row())};
   if (encoding.is_packed) {
@@ -104,6 +106,9 @@ void decode_rows(const TensorRecipe& recipe, std::span<const std::string> bytes,
   find_block_type(recipe.type)->dequantize(reinterpret_cast<const uint8_t*>(bytes.front().data()), values);
 }
 
-float largest_value(const TensorRecipe& recipe) { return recipe.type == "F16" ? 65504.0F : std::numeric_limits<float>::infinity(); }
+float largest_value(const TensorRecipe& recipe) {
+  if (recipe.type == "F16") return 65504.0F;
+  return recipe.type == "BF16" ? 0x1.FEp127F : std::numeric_limits<float>::infinity();
+}
 
 }  // namespace llmops

@@ -1,6 +1,7 @@
 #include "commands/compress/type_errors.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,7 @@ class Measurement {
     room.others.resize(std::max(room.others.size(), count));
     const std::span<float> x(room.values.data(), count), y(room.others.data(), count);
     LLMOPS_CHECK(read_piece(reader, recipe, piece, x, room.bytes));
-    if (std::any_of(x.begin(), x.end(), [](float value) { return !std::isfinite(value); })) return Error(ErrorCode::kData, fmt::format("tensor '{}' of the source holds NaN or infinity", recipe.name), "see all of them: llmops compress inspect MODEL --data");
+    if (!all_finite(x)) return Error(ErrorCode::kData, fmt::format("tensor '{}' of the source holds NaN or infinity", recipe.name), "see all of them: llmops compress inspect MODEL --data");
     const std::span<const float> weights = request_.importance == nullptr ? std::span<const float>() : request_.importance->of(piece.recipe, piece.first_row);
     std::vector<double>& sums = sums_[piece.index];
     sums.back() = error_of(recipe, x, {}, weights);
@@ -109,7 +110,7 @@ fs::path cache_folder(const Session& session) {
 Result<std::string> cache_key(const TypeErrorsRequest& request) {
   LLMOPS_ASSIGN(const std::vector<TensorContent> contents, read_contents(*request.model, worker_count(request.threads), request.session->surroundings().cancel));
   std::string text = fmt::format("{}\n{}\n{}\n", kCacheForm, LLMOPS_VERSION, request.importance_digest);
-  for (size_t i = 0; i < contents.size(); ++i) text += fmt::format("{} {}\n", request.model->tensors[i].name, contents[i].sha256);
+  for (size_t i = 0; i < contents.size(); ++i) text += fmt::format("{} {} {} {}\n", request.model->tensors[i].name, request.model->tensors[i].type, fmt::join(request.model->tensors[i].shape, "x"), contents[i].sha256);
   for (const TensorRecipe& recipe : request.plan->recipes) text += fmt::format("{}\n", recipe.name);
   return sha256_hex(text);
 }

@@ -135,7 +135,7 @@ Status WeightWriter::write_at(std::string_view bytes, uint64_t offset_bytes) con
   return {};
 }
 
-void WeightWriter::start_writeback() const { ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
+void WeightWriter::start_writeback(uint64_t offset_bytes, uint64_t size_bytes) const { ::sync_file_range(fd_, static_cast<off_t>(offset_bytes), static_cast<off_t>(size_bytes), SYNC_FILE_RANGE_WRITE); }
 
 Status WeightWriter::finish(bool durable) {
   const auto fail = [this](int number) {

@@ -26,8 +26,8 @@ class WeightWriter {
   ~WeightWriter();
   // Bytes at an offset of the file; any thread. Errors: kIo.
   Status write_at(std::string_view bytes, uint64_t offset_bytes) const;
-  // Lets the disk begin with what is written so far; does not wait.
-  void start_writeback() const;
+  // Lets the disk begin with these bytes; does not wait for it.
+  void start_writeback(uint64_t offset_bytes, uint64_t size_bytes) const;
   // The unfinished file, to be read again before it gets its name.
   const fs::path& unfinished() const { return temporary_; }
   // `durable`: on the disk when this returns. Errors: kIo; the file is gone then.

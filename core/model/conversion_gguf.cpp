@@ -132,7 +132,7 @@ class GgufPlanner {
     const std::string type = scaling.contains("rope_type") && scaling["rope_type"].is_string() ? scaling["rope_type"].get<std::string>() : scaling.contains("type") && scaling["type"].is_string() ? scaling["type"].get<std::string>() : "";
     if (type == "default" || (type.empty() && !parameters.empty())) return {};
     if (type == "llama3") return add_llama3_factors(values, base, dimensions);
-    if (type == "longrope" || type == "su") return add_long_factors(scaling);
+    if (type == "longrope" || type == "su") return add_long_factors(scaling, dimensions);
     if (type != "linear" && type != "yarn") return Error(ErrorCode::kData, fmt::format("config.json has rope_scaling of type '{}', which is not known", type), "known: linear, yarn, llama3, longrope");
     plan_.entries.push_back(gguf_text(key("rope.scaling.type"), type));
     const auto factor = values.number("factor");
@@ -159,7 +159,8 @@ class GgufPlanner {
     return {};
   }
 
-  Status add_long_factors(const Json& scaling) {
+  // One divisor for each frequency, for contexts longer and shorter than what the model first learned (LongRoPE, arXiv:2402.13753).
+  Status add_long_factors(const Json& scaling, uint32_t dimensions) {
     for (const auto& [from, name] : {std::pair{"long_factor", "rope_factors_long.weight"}, std::pair{"short_factor", "rope_factors_short.weight"}}) {
       const auto found = scaling.find(from);
       if (found == scaling.end() || !found->is_array()) return Error(ErrorCode::kData, fmt::format("config.json has rope_scaling without a list '{}'", from));
@@ -168,9 +169,10 @@ class GgufPlanner {
         if (!value.is_number()) return Error(ErrorCode::kData, fmt::format("config.json has a '{}' that holds no number", from));
         factors.push_back(value.get<float>());
       }
+      if (factors.size() != dimensions / 2) return Error(ErrorCode::kData, fmt::format("config.json has a '{}' of {} numbers, and heads have {} frequencies", from, factors.size(), dimensions / 2));
       add_computed(name, std::move(factors));
     }
-    const double original = config_.number("original_max_position_embeddings").value_or(4096), longest = config_.number("max_position_embeddings").value_or(original), ratio = longest / original;
+    const double original = config_.number("original_max_position_embeddings").value_or(Config(scaling).number("original_max_position_embeddings").value_or(4096)), longest = config_.number("max_position_embeddings").value_or(original), ratio = longest / original;
     if (!config_.whole("original_max_position_embeddings")) u32("rope.scaling.original_context_length", static_cast<uint32_t>(original));
     f32("rope.scaling.attn_factor", ratio <= 1 ? 1 : std::sqrt(1 + std::log(ratio) / std::log(original)));
     return {};

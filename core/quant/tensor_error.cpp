@@ -1,32 +1,58 @@
+// Eight lanes of doubles whatever the processor, added up in one order: the figures are the same bits everywhere.
 #include "core/quant/tensor_error.h"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
-#include <numeric>
+
+#include "core/quant/avx2.h"
+#include "core/quant/tensor_error_lanes.h"
 
 namespace llmops {
+namespace {
+
+double sum_of(const Lanes& lanes) { return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7])); }
+
+bool is_finite(float value) { return (std::bit_cast<uint32_t>(value) & 0x7F800000) != 0x7F800000; }
+
+}  // namespace
+
+void add_error_lanes(std::span<const float> x, std::span<const float> y, ErrorLanes& lanes) {
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t lane = i % kErrorLanes;
+    const double a = x[i], b = y[i], difference = a - b;
+    lanes.most[lane] = std::max(lanes.most[lane], std::fabs(difference));
+    lanes.source[lane] += a * a;
+    lanes.error[lane] += difference * difference;
+    lanes.output[lane] += b * b;
+    lanes.product[lane] += a * b;
+  }
+}
+
+bool all_finite_reference(std::span<const float> values) { return std::all_of(values.begin(), values.end(), is_finite); }
 
 void ErrorSums::add(std::span<const float> x, std::span<const float> y) {
-  constexpr size_t kLanes = 4;        // so that it vectorizes; lanes are added in one order
-  std::array<double, kLanes> most{}, squares{}, errors{}, outputs{}, products{};
-  const auto one = [&](size_t i, size_t lane) {
-    const double a = x[i], b = y[i], difference = a - b;
-    most[lane] = std::max(most[lane], std::fabs(difference));
-    squares[lane] += a * a;
-    errors[lane] += difference * difference;
-    outputs[lane] += b * b;
-    products[lane] += a * b;
-  };
-  size_t i = 0;
-  for (; i + kLanes <= x.size(); i += kLanes) for (size_t lane = 0; lane < kLanes; ++lane) one(i + lane, lane);
-  for (; i < x.size(); ++i) one(i, 0);
-  largest = std::max(largest, *std::max_element(most.begin(), most.end()));
-  source += std::accumulate(squares.begin(), squares.end(), 0.0);
-  error += std::accumulate(errors.begin(), errors.end(), 0.0);
-  output += std::accumulate(outputs.begin(), outputs.end(), 0.0);
-  product += std::accumulate(products.begin(), products.end(), 0.0);
+  ErrorLanes lanes;
+#if LLMOPS_HAS_AVX2_KERNELS
+  if (has_avx2()) avx2::add_error_lanes(x, y, lanes);
+  else add_error_lanes(x, y, lanes);
+#else
+  add_error_lanes(x, y, lanes);
+#endif
+  largest = std::max(largest, *std::max_element(lanes.most.begin(), lanes.most.end()));
+  source += sum_of(lanes.source);
+  error += sum_of(lanes.error);
+  output += sum_of(lanes.output);
+  product += sum_of(lanes.product);
   count += x.size();
+}
+
+bool all_finite(std::span<const float> values) {
+#if LLMOPS_HAS_AVX2_KERNELS
+  if (has_avx2()) return avx2::all_finite(values);
+#endif
+  return all_finite_reference(values);
 }
 
 void ErrorSums::add(const ErrorSums& other) {

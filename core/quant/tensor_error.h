@@ -20,4 +20,7 @@ struct ErrorSums {
   TensorError result() const;
 };
 
+// No NaN and no infinity.
+bool all_finite(std::span<const float> values);
+
 }  // namespace llmops
