@@ -52,7 +52,7 @@ constexpr Group kGroups[] = {
     {"eval", "run suites, look into runs"},
     {"eval cache", "what is reused, and why"},
     {"eval data", "check and refine datasets and assets"},
-    {"compress", "models: what they hold"},
+    {"compress", "models: what they hold, other formats, fewer bits, fewer weights, a plan for a size"},
     {"monitor", "production: bring in what it recorded"},
     {"version", "the chain as one artefact with its history"},
 };
@@ -120,7 +120,8 @@ Error usage_error(const CLI::App& app, const Command& command, const CLI::ParseE
     const std::string hint = closest_name(name, option_names(app));
     return Error(ErrorCode::kUsage, fmt::format("unknown option '{}'", name), hint.empty() ? see : fmt::format("did you mean '{}'?", hint));
   }
-  if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z') message[0] = static_cast<char>(message[0] - 'A' + 'a');
+  // A sentence of CLI11's begins with a capital; the name of an argument (OUT) stays.
+  if (message.size() > 1 && message[0] >= 'A' && message[0] <= 'Z' && message[1] >= 'a' && message[1] <= 'z') message[0] = static_cast<char>(message[0] - 'A' + 'a');
   return Error(ErrorCode::kUsage, message, see);
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 std::string facts_text(const CompressInspectReport& report) {
   const Model& model = report.model;
-  std::string text = fmt::format("{}   {}", report.path, model.format);
+  std::string text = fmt::format("{}   {}", escape_control(report.path), model.format);
   if (!model.architecture.empty()) text += fmt::format("   {}", escape_control(model.architecture));
   if (!model.name.empty()) text += fmt::format("   {}", escape_control(model.name));
   if (report.parameters == 0) text += fmt::format("\nno weights   {} tensors", format_count(std::ssize(model.tensors)));

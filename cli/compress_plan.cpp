@@ -76,7 +76,7 @@ std::string why_text(const CompressPlanReport& report, const Terminal& terminal)
 }
 
 std::string plan_text(const CompressPlanReport& report, bool with_why, const Terminal& terminal) {
-  std::string text = fmt::format("{}   budget {} ({} bytes)\n", report.source, size_text(report.budget_bytes), format_count(static_cast<int64_t>(report.budget_bytes)));
+  std::string text = fmt::format("{}   budget {} ({} bytes)\n", escape_control(report.source), size_text(report.budget_bytes), format_count(static_cast<int64_t>(report.budget_bytes)));
   text += fmt::format("plan            {} ({} bytes, {:.2f} bits per weight)   {}\n", size_text(report.file_bytes), format_count(static_cast<int64_t>(report.file_bytes)), report.bits_per_weight(), chosen_types_text(report));
   text += fmt::format("error           {} of the weights' own rms{}\n", figure(report.relative_rms), report.is_weighted ? ", each column weighted by its importance" : "");
   text += report.is_exact ? "optimality      no plan of this size has less error\n" : fmt::format("optimality gap  at most {:.2g} %\n", 100 * report.gap());
@@ -105,8 +105,9 @@ std::string key_value(const Json& value) {
 }
 
 std::string compare_text(const CompressCompareReport& report, const Terminal& terminal) {
-  std::string text = fmt::format("{} ({}, {}) and {} ({}, {})\n", report.left, report.left_format, size_text(report.left_bytes), report.right, report.right_format, size_text(report.right_bytes));
-  if (report.is_same()) text += fmt::format("{} tensors of {} parameters hold the same values\n", format_count(std::ssize(report.tensors)), parameters_text(report.parameters));
+  std::string text = fmt::format("{} ({}, {}) and {} ({}, {})\n", escape_control(report.left), report.left_format, size_text(report.left_bytes), escape_control(report.right), report.right_format, size_text(report.right_bytes));
+  if (report.tensors.empty()) text += "they have no tensor in common\n";
+  else if (report.is_same()) text += fmt::format("{} tensors of {} parameters hold the same values\n", format_count(std::ssize(report.tensors)), parameters_text(report.parameters));
   else text += fmt::format("{} parameters in {} tensors   rms difference {} ({} of the first's own), largest {}{}\n", parameters_text(report.parameters), format_count(std::ssize(report.tensors)), figure(report.error.rms), figure(report.error.relative_rms), figure(report.error.largest), report.error.cosine ? fmt::format(", cosine {:.6f}", *report.error.cosine) : "");
   if (report.odd > 0) text += fmt::format("{}   {} values are NaN or infinite in one and not in the other\n", terminal.paint("broken", Tone::kBad), format_count(static_cast<int64_t>(report.odd)));
   std::vector<const TensorComparison*> worst;

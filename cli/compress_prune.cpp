@@ -56,7 +56,7 @@ Action declare_compress_prune(CLI::App& app) {
   app.add_option("--scope", options->scope, "where magnitudes are compared: row, tensor or global (default row)")->type_name("NAME");
   app.add_option("--stats", options->statistics, "statistics of the layers' inputs: docs/calibration.md, or llama.cpp's imatrix for wanda")->type_name("FILE");
   app.add_option("--drop-layers", options->drop_layers, "leave these layers out, counted from 0: 10,12-15")->type_name("LIST");
-  app.add_option("--drop-count", *drop_count, "leave out so many layers, those of least influence by --stats")->type_name("N");
+  app.add_option("--drop-count", *drop_count, "leave out so many layers, those of least influence by --stats")->check(CLI::Range(1, 100000))->type_name("N");
   app.add_option("--width", options->width, "fewer heads and channels: heads=24,kv-heads=8,ffn=4096")->type_name("LIST");
   add_rewrite_options(app, options->rewrite);
   return [options, sparsity, drop_count](Invocation& invocation) -> Result<Outcome> {

@@ -9,11 +9,14 @@
 #include "cli/arguments.h"
 #include "cli/render/compress_json.h"
 #include "cli/table.h"
+#include "commands/compress/plan.h"
 #include "commands/compress/quantize.h"
 #include "core/text/unicode.h"
 
 namespace llmops {
 namespace {
+
+constexpr uint64_t kLeastShardBytes = 1'000'000;
 
 std::string figure(double value) { return value == 0 ? "0" : fmt::format("{:.3g}", value); }
 
@@ -81,21 +84,29 @@ std::string notes_text(const CompressWriteReport& report) {
   return text;
 }
 
+std::string warnings_text(const CompressWriteReport& report, const Terminal& terminal) {
+  std::string text;
+  for (const std::string& warning : report.warnings) text += fmt::format("{}   {}\n", terminal.paint("warning", Tone::kUndecided), escape_control(warning));
+  return text;
+}
+
 std::string report_text(const CompressWriteReport& report, const Terminal& terminal) {
   const double share = report.bytes_before == 0 ? 0 : 100 * static_cast<double>(report.bytes_after) / static_cast<double>(report.bytes_before);
-  std::string text = fmt::format("{} -> {}   {}{}{}\n", report.source, report.output, report.format, report.type.empty() ? "" : "   " + report.type, report.is_dry ? "   (dry run: nothing was written)" : "");
+  std::string text = fmt::format("{} -> {}   {}{}{}\n", escape_control(report.source), escape_control(report.output), report.format, report.type.empty() ? "" : "   " + report.type, report.is_dry ? "   (dry run: nothing was written)" : "");
+  if (report.tensors.empty()) return text + fmt::format("file size       {} bytes\n", format_count(static_cast<int64_t>(report.output_bytes))) + warnings_text(report, terminal);
   text += fmt::format("{} parameters in {} tensors   {} -> {} ({:.1f} %)   {:.2f} bits per weight\n", parameters_text(report.parameters), format_count(std::ssize(report.tensors)), size_text(report.bytes_before), size_text(report.bytes_after), share, report.bits_per_weight());
   text += fmt::format("file size       {} bytes\n", format_count(static_cast<int64_t>(report.output_bytes)));
   if (report.error) {
-    text += fmt::format("verified        {}: rms error {} ({} of the weights' own), largest {}{}\n", "every value read again", figure(report.error->rms), figure(report.error->relative_rms), figure(report.error->largest), report.error->cosine ? fmt::format(", cosine {:.6f}", *report.error->cosine) : "");
+    // What prune and merge change is no error.
+    const bool is_change = report.command == "prune" || report.command == "merge";
+    text += fmt::format("verified        every value read again: rms {} {} ({} of the weights' own), largest {}{}\n", is_change ? "change" : "error", figure(report.error->rms), figure(report.error->relative_rms), figure(report.error->largest), report.error->cosine ? fmt::format(", cosine {:.6f}", *report.error->cosine) : "");
   } else if (!report.is_dry) {
     text += "verified        no (--no-verify)\n";
   }
-  for (const CompressWriteReport::File& file : report.outputs) if (!file.sha256.empty()) text += fmt::format("sha256          {}   {}\n", file.sha256, file.name);
+  for (const CompressWriteReport::File& file : report.outputs) if (!file.sha256.empty()) text += fmt::format("sha256          {}   {}\n", file.sha256, escape_control(file.name));
   text += "\n" + types_text(report, terminal);
   if (const std::string notes = notes_text(report); !notes.empty()) text += "\n" + notes;
-  for (const std::string& warning : report.warnings) text += fmt::format("{}   {}\n", terminal.paint("warning", Tone::kUndecided), escape_control(warning));
-  return text;
+  return text + warnings_text(report, terminal);
 }
 
 }  // namespace
@@ -114,7 +125,7 @@ std::string parameters_text(uint64_t count) {
 }
 
 void add_rewrite_options(CLI::App& app, RewriteOptions& options) {
-  app.add_flag("!--no-verify", options.verify, "do not read the result again, and do not wait for the disk");
+  app.add_flag_callback("--no-verify", [&options] { options.verify = false; }, "do not read the result again, and do not wait for the disk");
   app.add_flag("--force", options.replace, "replace OUT when it is a file that exists");
   app.add_flag("--saturate", options.saturate, "values past the range of the new type become its largest value; without it they are an error");
   app.add_option("-j,--jobs", options.threads, "threads; 0: one for each core")->check(CLI::Range(0, 1024))->type_name("N");
@@ -145,14 +156,20 @@ Action declare_compress_quantize(CLI::App& app) {
 
 Action declare_compress_convert(CLI::App& app) {
   auto options = std::make_shared<CompressConvertOptions>();
+  auto shard_size = std::make_shared<std::string>();
   app.add_option("IN", options->model, "a .gguf file, the folder of a model or adapter with .safetensors, or statistics (imatrix)")->required();
   app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required();
-  app.add_option("--dtype", options->dtype, "F32, F16 or BF16 for the matrices (default: as they are; of block types F16)")->type_name("TYPE");
+  app.add_option("--dtype", options->dtype, "F32, F16 or BF16 for the matrices (default: as they are; block types become F16 in safetensors)")->type_name("TYPE");
   app.add_option("--base", options->base, "for a LoRA adapter: the folder of its base model, whose config.json is read")->type_name("PATH");
-  app.add_flag("!--no-tokenizer", options->with_tokenizer, "write no tokenizer into the GGUF file");
-  app.add_option("--shard-size", options->rewrite.shard_bytes, "most bytes of a .safetensors file in a folder (4GB, 500MB; default 5 GiB)")->transform(CLI::AsSizeValue(false))->type_name("SIZE");
+  app.add_flag_callback("--no-tokenizer", [options] { options->with_tokenizer = false; }, "write no tokenizer into the GGUF file");
+  app.add_option("--shard-size", *shard_size, "most bytes of a .safetensors file in a folder: 4GB, 500MiB (default 5GiB)")->type_name("SIZE");
   add_rewrite_options(app, options->rewrite);
-  return [options](Invocation& invocation) -> Result<Outcome> {
+  return [options, shard_size](Invocation& invocation) -> Result<Outcome> {
+    if (!shard_size->empty()) {
+      const auto bytes = parse_size(*shard_size);
+      if (!bytes || *bytes < kLeastShardBytes) return Error(ErrorCode::kUsage, fmt::format("--shard-size '{}' is no size of 1 MB or more", *shard_size), "--shard-size 4GB, --shard-size 500MiB");
+      options->rewrite.shard_bytes = *bytes;
+    }
     LLMOPS_ASSIGN(Session * session, invocation.session());
     options->rewrite.is_dry = invocation.globals.dry_run;
     LLMOPS_ASSIGN(const CompressWriteReport report, compress_convert(*session, *options));

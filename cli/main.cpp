@@ -49,6 +49,8 @@ int run(int argc, char** argv) {
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);      // a terminal that closes
+  signal(SIGXFSZ, SIG_IGN);                 // a limit on the size of files is an error like a full disk
   signal(SIGPIPE, SIG_IGN);
   if (const auto found = surroundings.variables.find("LLMOPS_FAILPOINT"); found != surroundings.variables.end()) {
     if (auto configured = llmops::configure_failpoints(found->second); !configured) {

@@ -17,6 +17,7 @@ struct Side { Model model; WeightsPlan plan; };
 Result<Side> open_side(const Session& session, const std::string& name) {
   Side side;
   LLMOPS_ASSIGN(side.model, open_model((session.surroundings().working_directory / name).lexically_normal(), name));
+  LLMOPS_CHECK(check_plain(side.model, name));
   return side;
 }
 

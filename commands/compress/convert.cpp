@@ -10,15 +10,6 @@
 namespace llmops {
 namespace {
 
-// general.file_type by what most of the weights are.
-uint32_t file_type_of(const WeightsPlan& plan) {
-  std::map<std::string, uint64_t> parameters;
-  for (const TensorRecipe& recipe : plan.recipes) if (recipe.shape.size() > 1) parameters[recipe.type] += recipe.info().elements();
-  const auto most = std::max_element(parameters.begin(), parameters.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  const Mix* mix = most == parameters.end() ? nullptr : find_mix(most->first);
-  return mix == nullptr ? 0 : mix->file_type;
-}
-
 // Matrices of floating point; of a GGUF file not its norms and vectors, which stay F32.
 void cast(const Model& model, WeightsPlan& plan, const std::string& dtype) {
   for (TensorRecipe& recipe : plan.recipes) {
@@ -51,10 +42,13 @@ bool is_statistics(const fs::path& path) {
 }
 
 // From one of the three formats of statistics to another: by the ending of the output .dat, .gguf or .safetensors.
-Result<CompressWriteReport> convert_statistics(const fs::path& here, const CompressConvertOptions& options) {
+Result<CompressWriteReport> convert_statistics(const Session& session, const CompressConvertOptions& options) {
+  const fs::path& here = session.surroundings().working_directory;
   const fs::path output = (here / options.output).lexically_normal();
-  std::error_code ignored;
-  if (fs::exists(output, ignored) && !options.rewrite.replace) return Error(ErrorCode::kUsage, fmt::format("'{}' exists already", options.output), "give another name, or --force to replace it");
+  RewriteOptions checked = options.rewrite;
+  checked.output = options.output;
+  checked.inputs = {options.model};
+  LLMOPS_CHECK(check_output(session, checked, Model(), false));
   LLMOPS_ASSIGN(const Calibration calibration, open_calibration((here / options.model).lexically_normal(), options.model));
   const std::string ending = output.extension().string();
   if (ending != ".dat" && ending != ".gguf" && ending != ".safetensors") return Error(ErrorCode::kUsage, fmt::format("'{}' holds statistics, and '{}' ends in none of .dat, .gguf, .safetensors", options.model, options.output), "llama.cpp reads .gguf, its older versions .dat");
@@ -65,10 +59,11 @@ Result<CompressWriteReport> convert_statistics(const fs::path& here, const Compr
   report.format = ending == ".dat" ? "imatrix.dat" : ending == ".gguf" ? "imatrix.gguf" : "calibration";
   report.is_dry = options.rewrite.is_dry;
   for (const Calibration::Refused& refused : calibration.refused) report.warnings.push_back(fmt::format("'{}' is left out: {}", refused.name, refused.reason));
-  report.warnings.push_back(fmt::format("statistics of {} weights", calibration.entries.size()));
+  report.type = fmt::format("statistics of {} weights", calibration.entries.size());
   if (options.rewrite.is_dry) return report;
   const auto hessians = [&](const CalibrationEntry& entry) { return calibration.read_hessian(entry.name); };
   LLMOPS_CHECK(ending == ".dat" ? write_imatrix_dat(output, calibration) : ending == ".gguf" ? write_imatrix_gguf(output, calibration) : write_calibration(output, calibration, hessians));
+  std::error_code ignored;
   report.output_bytes = fs::file_size(output, ignored);
   return report;
 }
@@ -79,10 +74,12 @@ Result<CompressWriteReport> compress_convert(const Session& session, CompressCon
   const fs::path path = (session.surroundings().working_directory / options.model).lexically_normal();
   std::transform(options.dtype.begin(), options.dtype.end(), options.dtype.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   if (!options.dtype.empty() && options.dtype != "F32" && options.dtype != "F16" && options.dtype != "BF16") return Error(ErrorCode::kUsage, fmt::format("--dtype '{}' is none of F32, F16, BF16", options.dtype), "for block types there is: llmops compress quantize");
-  if (is_statistics(path)) return convert_statistics(session.surroundings().working_directory, options);
+  if (is_statistics(path)) return convert_statistics(session, options);
   LLMOPS_ASSIGN(const Model model, open_model(path, options.model));
-  if (model.config.is_object() && model.config.contains("peft_type") && options.output.ends_with(".gguf")) return convert_adapter(session, {options.base, options.model, options.output, options.rewrite});
-  const bool to_gguf = options.output.ends_with(".gguf"), from_gguf = model.format == "gguf";
+  if (model.config.is_object() && model.config.contains("peft_type") && is_gguf_output(options.output)) return convert_adapter(session, {options.base, options.model, options.output, options.rewrite});
+  const bool to_gguf = is_gguf_output(options.output), from_gguf = model.format == "gguf";
+  LLMOPS_CHECK(check_plain(model, options.model));
+  if (from_gguf && to_gguf && !options.with_tokenizer) return Error(ErrorCode::kUsage, "--no-tokenizer is for a folder that becomes GGUF", "leave it out");
   const ConversionOptions conversion{options.dtype, options.with_tokenizer};
   LLMOPS_ASSIGN(WeightsPlan plan, from_gguf && to_gguf ? plan_same_gguf(model) : to_gguf ? plan_gguf(model, conversion) : from_gguf ? plan_safetensors(model, conversion) : plan_same_safetensors(model));
   if (from_gguf == to_gguf && !options.dtype.empty()) cast(model, plan, options.dtype);

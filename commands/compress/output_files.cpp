@@ -6,6 +6,7 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/hash.h"
+#include "core/base/temporary_files.h"
 #include "core/format/bounded_file.h"
 
 namespace llmops {
@@ -56,11 +57,13 @@ Status OutputFiles::lay_out(const WeightsPlan& weights, uint64_t shard_bytes) {
   }
   uint64_t alignment = 32;
   for (const GgufEntry& entry : weights.entries) if (entry.key == "general.alignment") alignment = std::max<uint64_t>(1, entry.whole().value_or(alignment));
+  // PEFT looks for an adapter's weights under a name of their own.
+  const std::string stem = std::any_of(beside_.begin(), beside_.end(), [](const auto& file) { return file.first == "adapter_config.json"; }) ? "adapter_model" : "model";
   Json map = Json::object();
   uint64_t total = 0;
   for (size_t i = 0; i < files_.size(); ++i) {
     File& file = files_[i];
-    file.name = !is_folder_ ? path_.filename().string() : files_.size() == 1 ? "model.safetensors" : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, files_.size());
+    file.name = !is_folder_ ? path_.filename().string() : files_.size() == 1 ? stem + ".safetensors" : fmt::format("{}-{:05}-of-{:05}.safetensors", stem, i + 1, files_.size());
     LLMOPS_ASSIGN(file.header, weights.format == "gguf" ? gguf_header(weights.entries, file.tensors) : safetensors_header(weights.metadata, file.tensors));
     file.size_bytes = file.header.size();
     for (const TensorInfo& tensor : file.tensors) {
@@ -70,7 +73,7 @@ Status OutputFiles::lay_out(const WeightsPlan& weights, uint64_t shard_bytes) {
     }
     if (weights.format == "gguf") file.size_bytes = (file.size_bytes + alignment - 1) / alignment * alignment;   // the last tensor is padded too
   }
-  if (is_folder_ && files_.size() > 1) beside_.emplace_back("model.safetensors.index.json", dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", map}}) + "\n");
+  if (is_folder_ && files_.size() > 1) beside_.emplace_back(stem + ".safetensors.index.json", dump_json_pretty({{"metadata", {{"total_size", total}}}, {"weight_map", map}}) + "\n");
   for (size_t i = 0; i < where.size(); ++i) {
     places_.emplace_back();
     for (size_t j = 0; j < where[i].size(); ++j) {
@@ -87,10 +90,12 @@ uint64_t OutputFiles::size_bytes() const {
   return total;
 }
 
-Status OutputFiles::create(bool durable) {
+Status OutputFiles::create(bool durable, bool replace) {
   is_durable_ = durable;
+  is_replacing_ = replace;
   open_ = std::make_shared<Open>();
   if (is_folder_) {
+    remove_stale_siblings(path_);
     folder_ = temporary_sibling(path_);
     LLMOPS_CHECK(ensure_directory(folder_));
     open_->folder = folder_;
@@ -140,14 +145,12 @@ Result<std::vector<CompressWriteReport::File>> OutputFiles::files(bool digest) c
 
 Status OutputFiles::finish() {
   open_->readers.clear();
-  for (WeightWriter& writer : open_->writers) LLMOPS_CHECK(writer.finish(is_durable_));
+  for (WeightWriter& writer : open_->writers) LLMOPS_CHECK(writer.finish(is_durable_, is_replacing_));
   if (!is_folder_) return {};
   for (const auto& [name, content] : beside_) LLMOPS_CHECK(write_file_atomic(folder_ / name, content, {.durable = is_durable_}));
   if (const int injected = failpoint("weights.before_rename")) return io_error("write", path_, injected);
-  std::error_code failed;
-  fs::remove(path_, failed);   // an empty folder may be there
-  fs::rename(folder_, path_, failed);
-  if (failed) return io_error("write", path_, failed.value());
+  // Onto an empty folder, never onto one that holds something.
+  if (const int number = rename_file(folder_, path_, true)) return io_error("write", path_, number);
   open_->folder.clear();
   return is_durable_ ? sync_directory_of(path_) : Status();
 }

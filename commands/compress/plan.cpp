@@ -24,9 +24,10 @@ class Planner {
   Planner(const Session& session, const CompressPlanOptions& options) : session_(session), options_(options), here_(session.surroundings().working_directory) {}
 
   Result<CompressPlanReport> run() {
-    if (!options_.apply.empty() && !options_.apply.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("--apply '{}' does not end in .gguf", options_.apply), fmt::format("write to '{}.gguf'", options_.apply));
+    if (!options_.apply.empty() && !is_gguf_output(options_.apply)) return Error(ErrorCode::kUsage, fmt::format("--apply '{}' does not end in .gguf", options_.apply), fmt::format("write to '{}.gguf'", options_.apply));
     LLMOPS_ASSIGN(model_, open_model((here_ / options_.model).lexically_normal(), options_.model));
-    LLMOPS_ASSIGN(plan_, plan_gguf_of(model_, true));
+    LLMOPS_CHECK(check_first());
+    LLMOPS_ASSIGN(plan_, plan_gguf_of(model_, options_.model, true));
     for (const GgufEntry& entry : plan_.entries) if (entry.key == "general.alignment") alignment_ = entry.whole().value_or(alignment_);
     LLMOPS_CHECK(find_open());
     LLMOPS_CHECK(read_importance());
@@ -48,6 +49,19 @@ class Planner {
   }
 
  private:
+  // What can be refused is refused before the measurement, which takes minutes for a large model.
+  Status check_first() const {
+    const Mix* mix = find_mix(options_.budget);
+    if (!parse_size(options_.budget) && (mix == nullptr || find_block_type(mix->base)->elements == 1 || (mix->needs_importance && options_.importance.empty()))) return unknown_budget();
+    if (options_.apply.empty()) return {};
+    RewriteOptions checked = options_.rewrite;
+    checked.output = options_.apply;
+    if (!options_.importance.empty()) checked.inputs.push_back(options_.importance);
+    return check_output(session_, checked, model_, false);
+  }
+
+  Error unknown_budget() const { return Error(ErrorCode::kUsage, fmt::format("--budget '{}' is neither a size nor a mix of block types", options_.budget), "--budget 4.5GiB, --budget 700MB, or --budget Q4_K_M for the size of that mix"); }
+
   // Tensors that have a choice. Sources that are quantized already have none left to gain.
   Status find_open() {
     const Mix& any = *find_mix("Q4_K_M");
@@ -58,6 +72,7 @@ class Planner {
       if (choices[i].is_quantizable && stored != nullptr && stored->elements > 1) return Error(ErrorCode::kUsage, fmt::format("tensor '{}' is quantized already ({})", recipe.name, recipe.type), "plan from the F16 or BF16 weights");
       is_open_.push_back(choices[i].is_quantizable);
     }
+    if (std::none_of(is_open_.begin(), is_open_.end(), [](bool open) { return open; })) return Error(ErrorCode::kData, fmt::format("'{}' has no matrices whose type could be chosen", options_.model), "names: llmops compress inspect MODEL");
     return {};
   }
 
@@ -149,7 +164,7 @@ class Planner {
     }
     const Mix* mix = find_mix(options_.budget);
     const auto found = mix == nullptr ? report_.mixes.end() : std::find_if(report_.mixes.begin(), report_.mixes.end(), [&](const PlanPoint& point) { return point.name == mix->name; });
-    if (found == report_.mixes.end()) return Error(ErrorCode::kUsage, fmt::format("--budget '{}' is neither a size nor a mix", options_.budget), "--budget 4.5GiB, --budget 700MB, or --budget Q4_K_M for the size of that mix");
+    if (found == report_.mixes.end()) return unknown_budget();
     report_.budget_bytes = found->bytes;
     return {};
   }
@@ -206,6 +221,7 @@ class Planner {
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "plan";
     rewriting.output = options_.apply;
+    if (report_.is_weighted) rewriting.inputs.push_back(options_.importance);
     rewriting.type = "plan";
     rewriting.options = {{"budget", options_.budget}, {"imatrix", options_.importance.empty() ? Json() : Json(options_.importance)}};
     if (report_.is_weighted) rewriting.importance = [this](size_t recipe, uint64_t row) { return importance_.of(recipe, row); };

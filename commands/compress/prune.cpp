@@ -42,6 +42,7 @@ class ZeroPruner {
 
   Result<CompressPruneReport> run() {
     LLMOPS_ASSIGN(method_, parse_method(options_.method));
+    if (std::none_of(plan_.recipes.begin(), plan_.recipes.end(), is_prunable)) return Error(ErrorCode::kData, fmt::format("'{}' has no attention or feed-forward matrices to prune", options_.model), "names: llmops compress inspect MODEL");
     LLMOPS_CHECK(read_target());
     LLMOPS_CHECK(read_statistics());
     for (size_t i = 0; i < plan_.recipes.size(); ++i) {
@@ -51,6 +52,7 @@ class ZeroPruner {
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "prune";
     rewriting.output = options_.output;
+    if (!options_.statistics.empty()) rewriting.inputs.push_back(options_.statistics);
     rewriting.type = target_.pattern ? options_.pattern : fmt::format("{:g} %", 100 * target_.sparsity);
     rewriting.options = {{"method", options_.method}, {"sparsity", options_.sparsity ? Json(*options_.sparsity) : Json()}, {"pattern", options_.pattern.empty() ? Json() : Json(options_.pattern)}, {"scope", options_.scope}, {"stats", options_.statistics.empty() ? Json() : Json(options_.statistics)}};
     rewriting.whole = true;
@@ -205,12 +207,14 @@ Result<std::vector<uint64_t>> parse_numbers(const std::string& text, uint64_t mo
 Result<CompressPruneReport> compress_prune(const Session& session, const CompressPruneOptions& options) {
   const int ways = (options.sparsity || !options.pattern.empty()) + (!options.drop_layers.empty() || options.drop_count) + !options.width.empty();
   if (ways != 1) return Error(ErrorCode::kUsage, ways == 0 ? "nothing says what to prune" : "more than one way to prune is given", "one of: --sparsity S or --pattern N:M, --drop-layers LIST or --drop-count N, --width heads=N,ffn=M");
+  if (!options.drop_layers.empty() && options.drop_count) return Error(ErrorCode::kUsage, "--drop-layers and --drop-count exclude each other");
   if (options.sparsity && !options.pattern.empty()) return Error(ErrorCode::kUsage, "--sparsity and --pattern exclude each other: 2:4 is a sparsity of a half");
   LLMOPS_ASSIGN(const Model model, open_model((session.surroundings().working_directory / options.model).lexically_normal(), options.model));
+  LLMOPS_CHECK(check_plain(model, options.model));
   LLMOPS_CHECK(check_sources(model));
-  const bool to_gguf = options.output.ends_with(".gguf");
+  const bool to_gguf = is_gguf_output(options.output);
   if (model.format == "gguf" && !to_gguf) return Error(ErrorCode::kUsage, fmt::format("the source is GGUF, and '{}' does not end in .gguf", options.output), "convert it before or after: llmops compress convert");
-  LLMOPS_ASSIGN(WeightsPlan plan, to_gguf ? plan_gguf_of(model, true) : plan_same_safetensors(model));
+  LLMOPS_ASSIGN(WeightsPlan plan, to_gguf ? plan_gguf_of(model, options.model, true) : plan_same_safetensors(model));
   if (options.sparsity || !options.pattern.empty()) return ZeroPruner(session, options, model, std::move(plan)).run();
   return prune_shape(session, options, model, std::move(plan));
 }

@@ -93,6 +93,7 @@ class ShapePruner {
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "prune";
     rewriting.output = options_.output;
+    if (!options_.statistics.empty()) rewriting.inputs.push_back(options_.statistics);
     rewriting.type = is_layers ? fmt::format("{} of {} layers", report_.layers_after, report_.layers_before) : options_.width;
     rewriting.options = {{"drop_layers", report_.dropped_layers}, {"width", options_.width.empty() ? Json() : Json(options_.width)}, {"stats", options_.statistics.empty() ? Json() : Json(options_.statistics)}};
     plan_.warnings.push_back("a model that lost layers, heads or channels answers worse than before until it is trained again");

@@ -128,7 +128,7 @@ Status add_quantization_config(WeightsPlan& plan, const Json& quantization) {
 }
 
 Result<CompressWriteReport> quantize_safetensors(const Session& session, const CompressQuantizeOptions& options, const TensorEncoding& encoding) {
-  if (options.output.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("{} is a layout of safetensors, and '{}' ends in .gguf", encoding.name, options.output), "give the name of a new folder");
+  if (is_gguf_output(options.output)) return Error(ErrorCode::kUsage, fmt::format("{} is a layout of safetensors, and '{}' ends in .gguf", encoding.name, options.output), "give the name of a new folder");
   if (options.output.ends_with(".safetensors")) return Error(ErrorCode::kUsage, fmt::format("{} needs a config.json beside the weights, and '{}' is a file", encoding.name, options.output), "give the name of a new folder");
   if (!options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} takes no importance: its scales are those of the largest values", encoding.name), "leave --imatrix out");
   LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
@@ -190,9 +190,20 @@ std::vector<MixTensor> mix_tensors_of(const WeightsPlan& plan) {
   return tensors;
 }
 
-Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer) {
+uint32_t file_type_of(const WeightsPlan& plan) {
+  std::map<std::string, uint64_t> parameters;
+  for (const TensorRecipe& recipe : plan.recipes) if (recipe.shape.size() > 1) parameters[recipe.type] += recipe.info().elements();
+  const auto most = std::max_element(parameters.begin(), parameters.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const Mix* mix = most == parameters.end() ? nullptr : find_mix(most->first);
+  return mix == nullptr ? 0 : mix->file_type;
+}
+
+Result<WeightsPlan> plan_gguf_of(const Model& model, const std::string& shown_name, bool with_tokenizer) {
   if (model.format == "gguf") return plan_same_gguf(model);
-  return plan_gguf(model, {"", with_tokenizer});
+  LLMOPS_CHECK(check_plain(model, shown_name));
+  LLMOPS_ASSIGN(WeightsPlan plan, plan_gguf(model, {"", with_tokenizer}));
+  set_entry(plan.entries, gguf_u32("general.file_type", file_type_of(plan)));
+  return plan;
 }
 
 Result<ImportanceTable> ImportanceTable::make(const Calibration& calibration, const Model& model, const WeightsPlan& plan) {
@@ -208,6 +219,16 @@ Result<ImportanceTable> ImportanceTable::make(const Calibration& calibration, co
   return table;
 }
 
+std::string ImportanceTable::told(const WeightsPlan& plan) const {
+  size_t matrices = 0, weighted = 0;
+  for (size_t i = 0; i < plan.recipes.size(); ++i) {
+    if (plan.recipes[i].shape.size() < 2 || !plan.recipes[i].name.ends_with("weight")) continue;
+    ++matrices;
+    weighted += has(i);
+  }
+  return weighted == matrices ? "" : fmt::format("{} of {} matrices are weighted by their inputs, the others have no statistics", weighted, matrices);
+}
+
 std::span<const float> ImportanceTable::of(size_t recipe, uint64_t row) const { return values_[recipe].empty() ? std::span<const float>() : values_[recipe][row / rows_[recipe]].mean_squares; }
 
 Result<CompressWriteReport> compress_quantize(const Session& session, CompressQuantizeOptions options) {
@@ -216,10 +237,10 @@ Result<CompressWriteReport> compress_quantize(const Session& session, CompressQu
   const Mix* mix = find_mix(options.type);
   if (mix == nullptr) return unknown_type(options.type);
   if (mix->needs_importance && options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} loses too much without an importance matrix", mix->name), "give --imatrix FILE, or another type");
-  if (!options.output.ends_with(".gguf")) return Error(ErrorCode::kUsage, fmt::format("{} is a type of GGUF, and '{}' does not end in .gguf", mix->name, options.output), fmt::format("write to '{}.gguf'", options.output));
+  if (!is_gguf_output(options.output)) return Error(ErrorCode::kUsage, fmt::format("{} is a type of GGUF, and '{}' does not end in .gguf", mix->name, options.output), fmt::format("write to '{}.gguf'", options.output));
   LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
   LLMOPS_ASSIGN(const Model model, open_model((here / options.model).lexically_normal(), options.model));
-  LLMOPS_ASSIGN(WeightsPlan plan, plan_gguf_of(model, true));
+  LLMOPS_ASSIGN(WeightsPlan plan, plan_gguf_of(model, options.model, true));
   MixModel facts = mix_model_of(plan);
   facts.has_importance = !options.importance.empty();
   LLMOPS_CHECK(assign_types(plan, choose_types(*mix, facts, mix_tensors_of(plan), options.pure), keeps));
@@ -235,9 +256,11 @@ Result<CompressWriteReport> compress_quantize(const Session& session, CompressQu
     LLMOPS_ASSIGN(importance, ImportanceTable::make(calibration, model, plan));
     for (const Calibration::Refused& refused : calibration.refused) plan.warnings.push_back(fmt::format("'{}' is not used for '{}': {}", options.importance, refused.name, refused.reason));
     rewriting.importance = [&](size_t recipe, uint64_t row) { return importance.of(recipe, row); };
+    if (const std::string told = importance.told(plan); !told.empty()) plan.warnings.push_back(told);
   }
   rewriting.command = "quantize";
   rewriting.output = options.output;
+  if (facts.has_importance) rewriting.inputs.push_back(options.importance);
   rewriting.type = std::string(mix->name);
   rewriting.options = {{"type", mix->name}, {"pure", options.pure}, {"keep", options.keep}, {"imatrix", options.importance.empty() ? Json() : Json(options.importance)}, {"allow_requantize", options.allow_requantize}, {"saturate", options.rewrite.saturate}};
   return rewrite(session, model, options.model, std::move(plan), rewriting);

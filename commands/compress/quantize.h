@@ -38,13 +38,16 @@ void set_entry(std::vector<GgufEntry>& entries, GgufEntry entry);
 void mark_quantized(std::vector<GgufEntry>& entries);
 void describe_importance(const Calibration& calibration, const std::string& file, std::vector<GgufEntry>& entries);
 // The plan for a GGUF file of the model, whatever format it has now.
-Result<WeightsPlan> plan_gguf_of(const Model& model, bool with_tokenizer);
+Result<WeightsPlan> plan_gguf_of(const Model& model, const std::string& shown_name, bool with_tokenizer);
+// general.file_type by what most of the weights are.
+uint32_t file_type_of(const WeightsPlan& plan);
 
 // Importance for the recipes of a plan. Errors: those of find_statistics; kData: nothing for any of the recipes.
 class ImportanceTable {
  public:
   static Result<ImportanceTable> make(const Calibration& calibration, const Model& model, const WeightsPlan& plan);
   std::span<const float> of(size_t recipe, uint64_t row) const;
+  std::string told(const WeightsPlan& plan) const;            // how many of the matrices have one; empty: all
   bool has(size_t recipe) const { return !values_[recipe].empty(); }
 
  private:

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <future>
+#include <system_error>
 #include <thread>
 
 #include "commands/compress/output_files.h"
@@ -21,8 +23,22 @@ constexpr size_t kStoredMost = 4;     // tensors that one recipe becomes, at mos
 
 struct PieceSums {
   ErrorSums errors;
-  uint64_t past_range = 0, not_finite = 0;
+  uint64_t past_range = 0, not_finite = 0, checksum = 0;   // checksum: of the bytes that were to be stored
 };
+
+// Tells apart what was written and what is read again; no digest. 8 bytes at a time.
+uint64_t checksum_of(std::string_view bytes, uint64_t start = 0) {
+  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15;
+  uint64_t sum = start ^ bytes.size();
+  size_t i = 0;
+  for (uint64_t word = 0; i + sizeof word <= bytes.size(); i += sizeof word) {
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    sum = (sum ^ word) * kFactor;
+    sum ^= sum >> 29;
+  }
+  for (; i < bytes.size(); ++i) sum = (sum ^ static_cast<unsigned char>(bytes[i])) * kFactor;
+  return sum;
+}
 
 uint64_t clamp_range(std::span<float> values, float largest) {
   uint64_t past = 0;
@@ -94,10 +110,20 @@ class Rewriter {
     const std::span<const float> importance = options_.importance ? options_.importance(piece.recipe, piece.first_row) : std::span<const float>();
     encode_rows(recipe, values, importance, bytes);
     const std::vector<OutputPlace>& places = output_.places(piece.recipe);
-    for (size_t i = 0; i < places.size(); ++i) if (places[i].row_bytes > 0) LLMOPS_CHECK(output_.write(places[i], piece.first_row, {bytes[i].data(), piece.rows * places[i].row_bytes}));
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (places[i].row_bytes == 0) continue;
+      const std::string_view rows(bytes[i].data(), piece.rows * places[i].row_bytes);
+      if (options_.verify) sums.checksum = checksum_of(rows, sums.checksum);
+      LLMOPS_CHECK(output_.write(places[i], piece.first_row, rows));
+    }
     if (const auto odd = find_block_type(recipe.type) != nullptr ? count_odd(recipe.type, {bytes[0].data(), piece.rows * places[0].row_bytes}) : std::nullopt) sums.not_finite = odd->nan + odd->infinite;
     bytes[0].swap(room.more_bytes);
     return {};
+  }
+
+  std::string wider_hint() const {
+    if (options_.command == "quantize") return "leave the tensor in a wider type: --keep NAME=same";
+    return options_.command == "convert" ? "give --dtype BF16 or F32" : "convert the source to BF16 or F32 before";
   }
 
   // A scale that became infinite is a value past the range as well: the first one ends it.
@@ -105,7 +131,7 @@ class Rewriter {
     for (const Piece& piece : pieces_) {
       const PieceSums& sums = sums_[piece.index];
       if (sums.not_finite > 0) {
-        return Error(ErrorCode::kData, fmt::format("tensor '{}' holds values so large that {} blocks of {} have no finite scale", recipe_of(piece).name, sums.not_finite, recipe_of(piece).type), "keep the tensor in a wider type: --keep NAME=BF16 or NAME=F32");
+        return Error(ErrorCode::kData, fmt::format("tensor '{}' holds values so large that {} blocks of {} have no finite scale", recipe_of(piece).name, sums.not_finite, recipe_of(piece).type), wider_hint());
       }
     }
     if (options_.saturate) return {};
@@ -120,7 +146,7 @@ class Rewriter {
     }
     if (all == 0) return {};
     return Error(ErrorCode::kData, fmt::format("{} values in {} tensors are past {}, the largest that {} holds; the first is in '{}'", all, tensors, largest_value(plan_.recipes[first]), plan_.recipes[first].type, plan_.recipes[first].name),
-        "give --type BF16 or F32, or --saturate to store the largest value instead");
+        wider_hint() + ", or --saturate to store the largest value instead");
   }
 
   Status verify_copy(const Piece& piece, PieceRoom& room) {
@@ -129,7 +155,7 @@ class Rewriter {
     room.bytes.resize(piece.rows * place.row_bytes);
     LLMOPS_CHECK(reader_.read_stored(recipe.sources[0], piece.first_row * place.row_bytes, room.bytes));
     LLMOPS_CHECK(output_.read(place, piece.first_row, piece.rows, room.more_bytes));
-    if (std::string_view(room.bytes) != room.more_bytes) return Error(ErrorCode::kCorrupt, fmt::format("tensor '{}' was not stored as it was read", recipe.name), "look for a failing disk or memory, then try again");
+    if (std::string_view(room.bytes) != room.more_bytes) return not_stored(recipe);
     const BlockType* type = find_block_type(recipe.type);
     if (type == nullptr) return {};
     const std::span<float> values = room_for(room.values, piece);
@@ -145,10 +171,16 @@ class Rewriter {
     std::array<std::string, kStoredMost> bytes;
     bytes[0].swap(room.more_bytes);
     const std::vector<OutputPlace>& places = output_.places(piece.recipe);
-    for (size_t i = 0; i < places.size(); ++i) if (places[i].row_bytes > 0) LLMOPS_CHECK(output_.read(places[i], piece.first_row, piece.rows, bytes[i]));
+    uint64_t checksum = 0;
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (places[i].row_bytes == 0) continue;
+      LLMOPS_CHECK(output_.read(places[i], piece.first_row, piece.rows, bytes[i]));
+      checksum = checksum_of(bytes[i], checksum);
+    }
+    if (checksum != sums_[piece.index].checksum) return not_stored(recipe);
     decode_rows(recipe, bytes, stored);
     bytes[0].swap(room.more_bytes);
-    if (!all_finite(stored)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values that are no numbers in {}", recipe.name, recipe.type), "keep the tensor in a wider type: --keep NAME=BF16");
+    if (!all_finite(stored)) return Error(ErrorCode::kData, fmt::format("tensor '{}' would hold values that are no numbers in {}", recipe.name, recipe.type), wider_hint());
     sums_[piece.index].errors.add(source, stored);
     return {};
   }
@@ -158,6 +190,8 @@ class Rewriter {
     if (room.size() < count) room.resize(count);
     return {room.data(), count};
   }
+
+  static Error not_stored(const TensorRecipe& recipe) { return Error(ErrorCode::kCorrupt, fmt::format("tensor '{}' was read again with other bytes than were written", recipe.name), "look for a failing disk or memory, then try again"); }
 
   static OddValues count_odd_of(std::span<const float> values) {
     OddValues odd;
@@ -182,17 +216,8 @@ class Rewriter {
   size_t threads_;
 };
 
-// Never over something that is there, and never over the source.
-Status check_output(const fs::path& output, const std::string& shown, const Model& model, bool replace) {
-  std::error_code ignored;
-  for (const ModelPart& part : model.parts) {
-    if (fs::equivalent(part.path, output, ignored) || fs::equivalent(part.path.parent_path(), output, ignored)) return Error(ErrorCode::kUsage, fmt::format("'{}' is the source itself", shown), "give another name for the output");
-  }
-  if (!output.parent_path().empty() && !fs::is_directory(output.parent_path(), ignored)) return Error(ErrorCode::kNotFound, fmt::format("the folder of '{}' does not exist", shown), "make it first");
-  if (fs::is_directory(output, ignored)) return fs::is_empty(output, ignored) ? Status() : Error(ErrorCode::kUsage, fmt::format("'{}' is a folder that holds files", shown), "give the name of a new folder");
-  if (fs::exists(output, ignored) && !replace) return Error(ErrorCode::kUsage, fmt::format("'{}' exists already", shown), "give another name, or --force to replace it");
-  return {};
-}
+// "folder/" is "folder".
+fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
 
 TensorChange change_of(const Model& model, const WeightsPlan& plan, size_t index, const OutputFiles& output) {
   const TensorRecipe& recipe = plan.recipes[index];
@@ -223,6 +248,22 @@ Result<std::vector<CompressWriteReport::File>> source_files(const Model& model, 
   return files;
 }
 
+// Of sources and outputs side by side, one after the other where there is no second thread.
+Status add_digests(const Model& model, const OutputFiles& output, CompressWriteReport& report) {
+  const auto read_sources = [&] { return source_files(model, true); };
+  std::future<Result<std::vector<CompressWriteReport::File>>> sources;
+  try {
+    sources = std::async(std::launch::async, read_sources);
+  } catch (const std::system_error&) {
+    sources = std::async(std::launch::deferred, read_sources);
+  }
+  auto outputs = output.files(true);
+  auto read = sources.get();
+  LLMOPS_ASSIGN(report.sources, std::move(read));
+  LLMOPS_ASSIGN(report.outputs, std::move(outputs));
+  return {};
+}
+
 void add_totals(const std::vector<PieceSums>& totals, CompressWriteReport& report) {
   ErrorSums all;
   for (size_t i = 0; i < totals.size(); ++i) {
@@ -236,11 +277,56 @@ void add_totals(const std::vector<PieceSums>& totals, CompressWriteReport& repor
 
 }  // namespace
 
+bool is_gguf_output(const std::string& output) {
+  std::string ending = fs::path(output).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending == ".gguf";
+}
+
+Result<bool> is_folder_output(const std::string& output) {
+  constexpr std::array<std::string_view, 6> kOthers{".bin", ".pt", ".pth", ".onnx", ".txt", ".json"};
+  const std::string ending = fs::path(output).extension().string();
+  if (std::find(kOthers.begin(), kOthers.end(), ending) != kOthers.end()) return Error(ErrorCode::kUsage, fmt::format("'{}' ends in {}, which is not written", output, ending), "end it in .gguf or .safetensors, or give the name of a new folder");
+  return !is_gguf_output(output) && ending != ".safetensors";
+}
+
+Status check_plain(const Model& model, const std::string& shown_name) {
+  if (!model.config.is_object() || !model.config.contains("quantization_config")) return {};
+  return Error(ErrorCode::kUsage, fmt::format("'{}' is quantized: its config.json has a quantization_config, and values in that layout are not read", shown_name), "take the weights that it was made from");
+}
+
+// Never over something that is there, and never over what is read.
+Status check_output(const Session& session, const RewriteOptions& options, const Model& model, bool is_folder) {
+  const fs::path& here = session.surroundings().working_directory;
+  const fs::path output = without_slash((here / options.output).lexically_normal());
+  const std::string& shown = options.output;
+  std::error_code ignored;
+  std::vector<fs::path> inputs;
+  for (const ModelPart& part : model.parts) {
+    inputs.push_back(part.path);
+    inputs.push_back(part.path.parent_path());
+  }
+  for (const std::string& input : options.inputs) inputs.push_back((here / input).lexically_normal());
+  for (const fs::path& input : inputs) {
+    const bool is_inside = !is_folder && fs::is_directory(input, ignored) && fs::exists(output, ignored) && fs::equivalent(output.parent_path(), input, ignored) && !model.parts.empty() && input != model.parts[0].path.parent_path();
+    if (fs::equivalent(input, output, ignored) || is_inside) return Error(ErrorCode::kUsage, fmt::format("'{}' is what is read", shown), "give another name for the output");
+  }
+  if (!output.parent_path().empty() && !fs::is_directory(output.parent_path(), ignored)) return Error(ErrorCode::kNotFound, fmt::format("the folder of '{}' does not exist", shown), "make it first");
+  if (fs::is_directory(output, ignored)) {
+    if (!is_folder) return Error(ErrorCode::kUsage, fmt::format("'{}' is a folder", shown), "give the name of a new file");
+    return fs::is_empty(output, ignored) ? Status() : Error(ErrorCode::kUsage, fmt::format("'{}' is a folder that holds files", shown), "give the name of a new folder");
+  }
+  if (!fs::exists(output, ignored)) return {};
+  if (is_folder) return Error(ErrorCode::kUsage, fmt::format("'{}' is a file, and a folder would take its place", shown), "give the name of a new folder");
+  return options.replace ? Status() : Error(ErrorCode::kUsage, fmt::format("'{}' exists already", shown), "give another name, or --force to replace it");
+}
+
 size_t worker_count(size_t asked) { return asked != 0 ? asked : std::max(1U, std::thread::hardware_concurrency()); }
 
 Result<CompressWriteReport> rewrite(const Session& session, const Model& model, const std::string& shown_source, WeightsPlan plan, const RewriteOptions& options) {
-  const fs::path path = (session.surroundings().working_directory / options.output).lexically_normal();
-  LLMOPS_CHECK(check_output(path, options.output, model, options.replace));
+  const fs::path path = without_slash((session.surroundings().working_directory / options.output).lexically_normal());
+  LLMOPS_ASSIGN(const bool is_folder, is_folder_output(options.output));
+  LLMOPS_CHECK(check_output(session, options, model, is_folder && plan.format == "safetensors"));
   if (plan.format == "safetensors" && options.output.ends_with(".safetensors") && !plan.files.empty()) plan.warnings.push_back("one file holds the weights alone: config.json and the tokenizer are written into a folder, whose name does not end in .safetensors");
   LLMOPS_ASSIGN(OutputFiles output, OutputFiles::plan(path, plan, options.shard_bytes));
   CompressWriteReport report;
@@ -263,15 +349,12 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
   LLMOPS_ASSIGN(report.outputs, output.files(false));
   if (options.is_dry) return report;
   LLMOPS_ASSIGN(const WeightReader reader, WeightReader::open(model));
-  LLMOPS_CHECK(output.create(options.verify));
+  LLMOPS_CHECK(output.create(options.verify, options.replace));
   Rewriter rewriter(session, reader, plan, output, options);
   LLMOPS_CHECK(rewriter.write());
   if (options.verify) {
     LLMOPS_CHECK(rewriter.verify());
-    auto sources = std::async(std::launch::async, [&] { return source_files(model, true); });
-    auto outputs = output.files(true);
-    LLMOPS_ASSIGN(report.sources, sources.get());
-    LLMOPS_ASSIGN(report.outputs, std::move(outputs));
+    LLMOPS_CHECK(add_digests(model, output, report));
     report.is_verified = true;
   }
   add_totals(rewriter.totals(), report);

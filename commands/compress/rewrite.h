@@ -37,6 +37,7 @@ struct CompressWriteReport {
 
 struct RewriteOptions {
   std::string command, output;          // output: as the user wrote it
+  std::vector<std::string> inputs;      // files beside the model that are read, as the user wrote them: never the output
   std::string type;
   Json options = Json::object();        // what the user asked for, for the report
   bool is_dry = false, verify = true, replace = false, saturate = false;   // dry: sizes only; without verify nothing waits for the disk either
@@ -58,6 +59,14 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
 Json write_report_json(const CompressWriteReport& report);
 // Keeps how the outputs were made in the project's store, where there is one. Errors: the store's.
 Status keep_provenance(const Session& session, const CompressWriteReport& report);
+
+// That the output may be made: not the source and no other input, not over something that is there. `is_folder`: it will be one.
+Status check_output(const Session& session, const RewriteOptions& options, const Model& model, bool is_folder);
+// Whether a plan for this output becomes a folder of safetensors. Errors (kUsage): an ending of weights that is not written here.
+Result<bool> is_folder_output(const std::string& output);
+bool is_gguf_output(const std::string& output);   // whatever the case of .gguf
+// Values can be read as they are: no config.json with a quantization_config. Errors (kUsage).
+Status check_plain(const Model& model, const std::string& shown_name);
 
 // Threads that `-j` asks for; 0: one for each core.
 size_t worker_count(size_t asked);

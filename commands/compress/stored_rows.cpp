@@ -37,7 +37,7 @@ StoredTensor part_of(const TensorRecipe& recipe, const std::string& suffix, std:
 Result<std::vector<StoredTensor>> encoded_tensors(const TensorRecipe& recipe, const TensorEncoding& encoding) {
   if (recipe.shape.size() != 2 || !recipe.name.ends_with("weight")) return Error(ErrorCode::kData, fmt::format("tensor '{}' is no matrix of weights, and {} is for those", recipe.name, encoding.name));
   const auto made = encoding_of(recipe, encoding);
-  if (!made) return Error(made.error().code, fmt::format("tensor '{}': {}", recipe.name, made.error().message), made.error().hint.empty() ? "keep the tensor as it is: --keep NAME=same" : made.error().hint);
+  if (!made) return Error(made.error().code, fmt::format("tensor '{}': {}", recipe.name, made.error().message), fmt::format("leave it as it is: --keep '{}=same'; or take int8, which has one scale a row", recipe.name));
   const RowEncoding& rows = *made;
   const uint64_t columns = encoding.is_packed ? rows.bytes_per_row() / 4 : recipe.row_length();
   std::vector<StoredTensor> parts = {part_of(recipe, encoding.is_packed ? "weight_packed" : "weight", encoding.dtype, columns, rows.bytes_per_row()), part_of(recipe, "weight_scale", "BF16", rows.scales_per_row(), 2 * rows.scales_per_row())};
@@ -108,6 +108,8 @@ void decode_rows(const TensorRecipe& recipe, std::span<const std::string> bytes,
 
 float largest_value(const TensorRecipe& recipe) {
   if (recipe.type == "F16") return 65504.0F;
+  // A block of Q8_0 reaches furthest: 127 times the largest half. Past it squares of values leave the range of floats in the search for scales.
+  if (const BlockType* type = find_block_type(recipe.type); type != nullptr && type->elements > 1) return 65504.0F * 127;
   return recipe.type == "BF16" ? 0x1.FEp127F : std::numeric_limits<float>::infinity();
 }
 

@@ -23,7 +23,7 @@ Error io_error(const std::string& name) { return {ErrorCode::kIo, fmt::format("c
 Result<BoundedFile> BoundedFile::open(const std::filesystem::path& path, std::string shown_name) {
   BoundedFile file;
   file.name_ = std::move(shown_name);
-  file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  file.fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);   // a pipe is refused below, not waited for
   if (file.fd_ < 0 && errno == ENOENT) return Error(ErrorCode::kNotFound, fmt::format("'{}' does not exist", file.name_));
   struct stat status{};
   if (file.fd_ < 0 || ::fstat(file.fd_, &status) != 0) return io_error(file.name_);

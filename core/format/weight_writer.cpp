@@ -11,6 +11,7 @@
 #include <set>
 
 #include "core/base/failpoint.h"
+#include "core/base/temporary_files.h"
 
 namespace llmops {
 namespace {
@@ -104,6 +105,7 @@ Result<WeightWriter> WeightWriter::create(const fs::path& path, std::string_view
   WeightWriter writer;
   writer.final_ = path;
   writer.temporary_ = temporary_sibling(path);
+  remove_stale_siblings(path);
   if (const int injected = failpoint("weights.create")) return io_error("write", path, injected);
   writer.fd_ = ::open(writer.temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (writer.fd_ < 0) return io_error("write", path, errno);
@@ -137,7 +139,7 @@ Status WeightWriter::write_at(std::string_view bytes, uint64_t offset_bytes) con
 
 void WeightWriter::start_writeback(uint64_t offset_bytes, uint64_t size_bytes) const { ::sync_file_range(fd_, static_cast<off_t>(offset_bytes), static_cast<off_t>(size_bytes), SYNC_FILE_RANGE_WRITE); }
 
-Status WeightWriter::finish(bool durable) {
+Status WeightWriter::finish(bool durable, bool replace) {
   const auto fail = [this](int number) {
     ::close(std::exchange(fd_, -1));
     ::unlink(temporary_.c_str());
@@ -145,7 +147,12 @@ Status WeightWriter::finish(bool durable) {
   };
   if (durable && ::fsync(fd_) != 0) return fail(errno);
   if (const int injected = failpoint("weights.before_rename")) return fail(injected);
-  if (::rename(temporary_.c_str(), final_.c_str()) != 0) return fail(errno);
+  if (const int number = rename_file(temporary_, final_, replace)) {
+    if (number != EEXIST) return fail(number);
+    ::close(std::exchange(fd_, -1));
+    ::unlink(temporary_.c_str());
+    return Error(ErrorCode::kUsage, fmt::format("'{}' exists already", final_.string()), "another program made it meanwhile; give another name, or --force to replace it");
+  }
   ::close(std::exchange(fd_, -1));
   if (durable) LLMOPS_CHECK(sync_directory_of(final_));
   return {};

@@ -31,7 +31,8 @@ class WeightWriter {
   // The unfinished file, to be read again before it gets its name.
   const fs::path& unfinished() const { return temporary_; }
   // `durable`: on the disk when this returns. Errors: kIo; the file is gone then.
-  Status finish(bool durable);
+  // `replace`: over a file that is there; else such a file is an error (kUsage), also when it came meanwhile.
+  Status finish(bool durable, bool replace);
 
  private:
   WeightWriter() = default;

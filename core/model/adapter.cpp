@@ -36,6 +36,7 @@ class AdapterReader {
 
   Status check_config() {
     if (!config().is_object() || !config().contains("r")) return fault("has no adapter_config.json that says its rank", "give the folder that PEFT saved the adapter into");
+    for (const char* key : {"r", "lora_alpha"}) if (config().contains(key) && !config()[key].is_number()) return fault(fmt::format("has a '{}' in adapter_config.json that is no number", key));
     const std::string method = config().contains("peft_type") && config()["peft_type"].is_string() ? config()["peft_type"].get<std::string>() : "LORA";
     if (method != "LORA") return fault(fmt::format("is an adapter of the method {}, not LoRA", method));
     if (flag("use_dora")) return fault("is a DoRA adapter: it also changes the norm of each row, which cannot be said as a sum of matrices", "merge it with the program that trained it, then convert the merged model");
@@ -61,7 +62,7 @@ class AdapterReader {
 
   // What a pattern of modules says of this one, as PEFT reads it: the key ends the module's name, or matches it as an expression.
   double of_module(const char* pattern_key, const char* key, const std::string& module, double otherwise) const {
-    double value = config().contains(key) && config()[key].is_number() ? config()[key].get<double>() : otherwise;
+    const double value = config().contains(key) ? config()[key].get<double>() : otherwise;
     if (!config().contains(pattern_key) || !config()[pattern_key].is_object()) return value;
     for (const auto& [pattern, number] : config()[pattern_key].items()) {
       if (!number.is_number()) continue;

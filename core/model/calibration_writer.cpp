@@ -65,7 +65,7 @@ class OwnWriter {
     for (const LayerImportance* importance : {&calibration_.head_importance, &calibration_.ffn_importance}) {
       if (!importance->values.empty()) LLMOPS_CHECK(put(writer, raw_of(importance->values)));
     }
-    return writer.finish(true);
+    return writer.finish(true, true);
   }
 
  private:
@@ -142,7 +142,7 @@ Status write_imatrix_gguf(const std::filesystem::path& path, const Calibration& 
     LLMOPS_CHECK(writer.write_at(raw_of(entry.sums), tensors[2 * i].offset_bytes));
     LLMOPS_CHECK(writer.write_at(raw_of(counts), tensors[2 * i + 1].offset_bytes));
   }
-  return writer.finish(true);
+  return writer.finish(true, true);
 }
 
 Status write_calibration(const std::filesystem::path& path, const Calibration& calibration, const HessianSource& hessians) { return OwnWriter(calibration, hessians).write(path); }

@@ -43,6 +43,7 @@ Status check_gguf_tensors(const WeightsPlan& plan, const Architecture& architect
     if (!found.contains(name)) return Error(ErrorCode::kData, fmt::format("the model has no tensor that becomes '{}'", name), "fetch the model again: it is not whole");
   }
   if (const Shape& shape = found["token_embd.weight"]->shape; shape.size() != 2 || shape[1] != sizes.hidden) return Error(ErrorCode::kData, fmt::format("'token_embd.weight' is {}, and config.json says rows of {}", size_text(shape), sizes.hidden), "config.json is of another model");
+  if (sizes.vocabulary != 0 && found["token_embd.weight"]->shape[0] != sizes.vocabulary) return Error(ErrorCode::kData, fmt::format("'token_embd.weight' has {} rows, and config.json says a vocabulary of {}", found["token_embd.weight"]->shape[0], sizes.vocabulary), "config.json is of another model");
   const Shapes shapes = layer_shapes(architecture, sizes);
   for (uint64_t layer = 0; layer < sizes.layers; ++layer) {
     for (const auto& [stem, shape] : shapes) {

@@ -1,5 +1,6 @@
 // Keys and their meaning: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md and llama.cpp's convert_hf_to_gguf.py.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,8 @@ namespace {
 
 constexpr uint64_t kMostKeptBytes = 256 << 20;
 // Files of a folder that say what the weights do not.
-constexpr std::array<const char*, 7> kKeptFiles{"config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "README.md"};
+constexpr std::array<const char*, 13> kKeptFiles{"config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "README.md",
+    "vocab.json", "merges.txt", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"};
 
 // Numbers of config.json, each with an error of its own when it is missing.
 class Config {
@@ -58,7 +60,7 @@ class GgufPlanner {
     LLMOPS_CHECK(add_keys());
     LLMOPS_CHECK(add_rope());
     LLMOPS_CHECK(add_tensors());
-    LLMOPS_CHECK(check_gguf_tensors(plan_, architecture_, {layers_, hidden_, heads_, key_heads_, head_size_, feed_forward_, config_.whole("num_local_experts").value_or(0)}));
+    LLMOPS_CHECK(check_gguf_tensors(plan_, architecture_, {layers_, hidden_, heads_, key_heads_, head_size_, feed_forward_, config_.whole("num_local_experts").value_or(0), config_.whole("vocab_size").value_or(0)}));
     if (options_.with_tokenizer) {
       const fs::path folder = model_.parts[0].path.parent_path();
       LLMOPS_ASSIGN(std::vector<GgufEntry> entries, tokenizer_entries(folder, folder.filename().string(), model_.config));
@@ -123,6 +125,8 @@ class GgufPlanner {
     const Json parameters = config_.object("rope_parameters"), scaling = parameters.empty() ? config_.object("rope_scaling") : parameters;
     const Config values(scaling);
     const auto either = [&](const char* name, double otherwise) { return values.number(name).value_or(config_.number(name).value_or(otherwise)); };
+    const auto is_text = [](const Json& object, const char* name) { return object.contains(name) && !object[name].is_number() && !object[name].is_null(); };
+    if (is_text(scaling, "rope_theta") || is_text(model_.config, "rope_theta")) return Error(ErrorCode::kData, "config.json has a 'rope_theta' that is no number");
     const double base = either("rope_theta", 10'000);
     f32("rope.freq_base", base);
     const auto dimensions = static_cast<uint32_t>(either("partial_rotary_factor", 1) * head_size_);
@@ -270,7 +274,22 @@ class GgufPlanner {
       plan_.entries.push_back(gguf_text("tokenizer.huggingface.json", std::move(content)));
     }
     keep_types();
+    warn_of_others(folder);
     return {};
+  }
+
+  // Files that no key holds: what the way back will not give.
+  void warn_of_others(const fs::path& folder) {
+    std::vector<std::string> others;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      const std::string name = entry.path().filename().string();
+      const bool is_known = name == "tokenizer.json" || name.starts_with(".") || name.find(".safetensors") != std::string::npos || std::find(kKeptFiles.begin(), kKeptFiles.end(), name) != kKeptFiles.end();
+      if (!is_known && entry.is_regular_file(ignored)) others.push_back(name);
+    }
+    std::sort(others.begin(), others.end());
+    if (others.size() > 5) others.resize(5);
+    if (!others.empty()) plan_.warnings.push_back(fmt::format("not kept for the way back: {}", fmt::join(others, ", ")));
   }
 
   // Of what GGUF holds as F32 whatever it was: the type of the first, and of those that are of another one.

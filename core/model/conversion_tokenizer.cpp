@@ -29,7 +29,7 @@ Result<std::string> split_name(const Vocabulary& vocabulary) {
     if (step.kind != SplitKind::kPattern) continue;
     const auto found = std::find_if(kPatterns.begin(), kPatterns.end(), [&](const NamedPattern& one) { return one.pattern == step.pattern; });
     if (found != kPatterns.end()) return std::string(found->name);
-    return Error(ErrorCode::kData, fmt::format("tokenizer.json cuts text by a pattern that GGUF has no name for: {}", step.pattern), "--no-tokenizer converts the weights alone");
+    return Error(ErrorCode::kData, fmt::format("tokenizer.json cuts text by a pattern that GGUF has no name for: {}", step.pattern), "llmops compress convert --no-tokenizer takes the weights alone");
   }
   return std::string(cuts_digits ? "starcoder" : "gpt-2");
 }
@@ -69,6 +69,37 @@ std::optional<uint32_t> id_in(const Json& config, const char* key) {
   return value.is_number_unsigned() && value.get<uint64_t>() <= UINT32_MAX ? std::optional(value.get<uint32_t>()) : std::nullopt;
 }
 
+// tokenizer_config.json has the last word on special tokens, as in llama.cpp's converter.
+struct TokenizerSettings {
+  Json json = Json::object();
+
+  std::optional<bool> flag(const char* key) const { return json.contains(key) && json[key].is_boolean() ? std::optional(json[key].get<bool>()) : std::nullopt; }
+  // The id of the token that it names, as a text or as {content}.
+  std::optional<int32_t> id(const char* key, const std::vector<std::string>& tokens) const {
+    if (!json.contains(key)) return std::nullopt;
+    const Json& value = json[key].is_object() && json[key].contains("content") ? json[key]["content"] : json[key];
+    const auto found = value.is_string() ? std::find(tokens.begin(), tokens.end(), value.get<std::string>()) : tokens.end();
+    return found == tokens.end() ? std::nullopt : std::optional(static_cast<int32_t>(found - tokens.begin()));
+  }
+};
+
+Result<TokenizerSettings> read_settings(const fs::path& folder) {
+  TokenizerSettings settings;
+  std::error_code ignored;
+  if (!fs::exists(folder / "tokenizer_config.json", ignored)) return settings;
+  LLMOPS_ASSIGN(const std::string text, read_file(folder / "tokenizer_config.json", 64 << 20));
+  LLMOPS_ASSIGN(Json json, parse_json(text, "tokenizer_config.json"));
+  if (json.is_object()) settings.json = std::move(json);
+  return settings;
+}
+
+// Whether a space comes before a text that begins without one.
+bool adds_space_prefix(const Vocabulary& vocabulary) {
+  const bool by_normalizer = std::any_of(vocabulary.normalize.begin(), vocabulary.normalize.end(), [](const NormalizeStep& step) { return step.kind == NormalizeKind::kPrepend || (step.kind == NormalizeKind::kSentenceSpaces && step.prefix); });
+  const bool by_split = std::any_of(vocabulary.split.begin(), vocabulary.split.end(), [](const SplitStep& step) { return step.kind == SplitKind::kMetaspace && step.prepend != PrependScheme::kNever; });
+  return by_normalizer || by_split;
+}
+
 }  // namespace
 
 Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const std::string& shown_name, const Json& config) {
@@ -83,7 +114,7 @@ Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const s
   }
   const bool is_bytes = vocabulary.model == TokenModel::kBpe && vocabulary.byte_level;
   const std::string kind = is_bytes ? "gpt2" : vocabulary.model == TokenModel::kUnigram ? "t5" : vocabulary.model == TokenModel::kWordPiece ? "bert" : vocabulary.model == TokenModel::kWordLevel ? "" : "llama";
-  if (kind.empty()) return Error(ErrorCode::kData, fmt::format("the tokenizer of '{}' is of a kind that GGUF has no word for", shown_name), "--no-tokenizer converts the weights alone");
+  if (kind.empty()) return Error(ErrorCode::kData, fmt::format("the tokenizer of '{}' is of a kind that GGUF has no word for", shown_name), "llmops compress convert --no-tokenizer takes the weights alone");
   std::vector<GgufEntry> entries = {gguf_text("tokenizer.ggml.model", kind)};
   if (is_bytes) {
     LLMOPS_ASSIGN(std::string name, split_name(vocabulary));
@@ -105,7 +136,10 @@ Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const s
   }
   entries.push_back(gguf_i32s("tokenizer.ggml.token_type", kinds));
   if (is_bytes) entries.push_back(gguf_texts("tokenizer.ggml.merges", merges));
+  LLMOPS_ASSIGN(const TokenizerSettings settings, read_settings(folder));
   const auto add_id = [&](const char* key, std::optional<int32_t> id, const char* config_key) {
+    const std::string word = fmt::format("{}_token", std::string_view(config_key).substr(0, 3));
+    if (const auto named = settings.id(word.c_str(), tokens)) id = named;
     const auto found = id ? std::optional(static_cast<uint32_t>(*id)) : id_in(config, config_key);
     if (found && *found < tokens.size()) entries.push_back(gguf_u32(key, *found));
   };
@@ -113,8 +147,9 @@ Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const s
   add_id("tokenizer.ggml.eos_token_id", vocabulary.eos_id, "eos_token_id");
   add_id("tokenizer.ggml.unknown_token_id", vocabulary.unknown_id, "unk_token_id");
   add_id("tokenizer.ggml.padding_token_id", std::nullopt, "pad_token_id");
-  entries.push_back(gguf_bool("tokenizer.ggml.add_bos_token", !vocabulary.before.empty()));
-  entries.push_back(gguf_bool("tokenizer.ggml.add_eos_token", !vocabulary.after.empty()));
+  entries.push_back(gguf_bool("tokenizer.ggml.add_bos_token", settings.flag("add_bos_token").value_or(!vocabulary.before.empty())));
+  entries.push_back(gguf_bool("tokenizer.ggml.add_eos_token", settings.flag("add_eos_token").value_or(!vocabulary.after.empty())));
+  if (kind == "llama" || kind == "t5") entries.push_back(gguf_bool("tokenizer.ggml.add_space_prefix", adds_space_prefix(vocabulary)));
   return entries;
 }
 

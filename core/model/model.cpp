@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include <re2/re2.h>
+
 #include "core/base/fs.h"
 
 namespace llmops {
@@ -30,6 +32,14 @@ std::optional<uint64_t> count_at(const Json& object, const std::string& key) {
   return found->get<uint64_t>();
 }
 
+// One template, or the one named "default" of several.
+std::string template_in(const Json& settings) {
+  const auto found = settings.is_object() ? settings.find("chat_template") : settings.end();
+  if (found == settings.end() || !found->is_array()) return text_at(settings, "chat_template");
+  for (const Json& one : *found) if (text_at(one, "name") == "default") return text_at(one, "template");
+  return "";
+}
+
 class ModelReader {
  public:
   ModelReader(const fs::path& path, const std::string& shown) : path_(path), shown_(shown) {}
@@ -38,8 +48,10 @@ class ModelReader {
     std::error_code failed;
     if (fs::is_directory(path_, failed)) LLMOPS_CHECK(find_parts());
     else parts_.push_back(path_);
+    LLMOPS_CHECK(complete_series());
     for (const fs::path& part : parts_) LLMOPS_CHECK(read_part(part));
     if (!index_.is_null()) LLMOPS_CHECK(check_index());
+    LLMOPS_CHECK(check_split());
     if (model_.format == "gguf") take_gguf_facts();
     else LLMOPS_CHECK(take_folder_facts());
     return std::move(model_);
@@ -57,7 +69,10 @@ class ModelReader {
 
   Status find_parts() {
     std::vector<fs::path> safetensors, gguf;
-    for (const auto& entry : fs::directory_iterator(path_)) {
+    std::error_code failed;
+    const fs::directory_iterator entries(path_, failed);
+    if (failed) return io_error("read", path_, failed.value());
+    for (const auto& entry : entries) {
       if (entry.path().extension() == ".safetensors") safetensors.push_back(entry.path());
       if (entry.path().extension() == ".gguf") gguf.push_back(entry.path());
       if (entry.path().filename().string().ends_with(".safetensors.index.json")) index_path_ = entry.path();
@@ -69,8 +84,41 @@ class ModelReader {
       return {};
     }
     if (gguf.empty()) return Error(ErrorCode::kNotFound, fmt::format("'{}' holds no weights", shown_), "give a folder with .safetensors files, or a .safetensors or .gguf file");
-    if (gguf.size() > 1) return Error(ErrorCode::kUsage, fmt::format("'{}' holds {} GGUF files", shown_, gguf.size()), "name one of them");
+    std::sort(gguf.begin(), gguf.end());
+    const bool is_series = gguf.size() > 1 && series_of(gguf[0]) && series_of(gguf[0])->count == gguf.size();
+    if (gguf.size() > 1 && !is_series) return Error(ErrorCode::kUsage, fmt::format("'{}' holds {} GGUF files", shown_, gguf.size()), "name one of them");
     parts_ = std::move(gguf);
+    return {};
+  }
+
+  // "model-00002-of-00003.safetensors": which part of how many.
+  struct Series { std::string stem; uint64_t number = 0, count = 0; };
+  static std::optional<Series> series_of(const fs::path& part) {
+    static const RE2 kPart("(.*)-([0-9]{5})-of-([0-9]{5})");
+    Series series;
+    if (!RE2::FullMatch(part.stem().string(), kPart, &series.stem, &series.number, &series.count) || series.number == 0 || series.number > series.count) return std::nullopt;
+    return series;
+  }
+
+  // A part that says how many there are leads to all of them.
+  Status complete_series() {
+    const auto series = series_of(parts_.front());
+    if (!series || !index_.is_null() || (parts_.size() == 1 && parts_.front().extension() != ".gguf" && parts_.front() == path_)) return {};
+    std::vector<fs::path> all;
+    for (uint64_t i = 1; i <= series->count; ++i) {
+      all.push_back(parts_.front().parent_path() / fmt::format("{}-{:05}-of-{:05}{}", series->stem, i, series->count, parts_.front().extension().string()));
+      std::error_code ignored;
+      if (!fs::exists(all.back(), ignored)) return Error(ErrorCode::kData, fmt::format("part {} of {} of '{}' is missing: '{}'", i, series->count, shown_, all.back().filename().string()), "fetch the missing part of the model");
+    }
+    parts_ = std::move(all);
+    return {};
+  }
+
+  // GGUF says in its first part how many parts and tensors belong together.
+  Status check_split() {
+    const auto parts = count_at(model_.metadata, "split.count"), tensors = count_at(model_.metadata, "split.tensors.count");
+    if (parts && *parts > 1 && *parts != model_.parts.size()) return Error(ErrorCode::kData, fmt::format("'{}' is one of {} parts, which are told apart by names like NAME-00001-of-{:05}.gguf", shown_, *parts, *parts), "give the parts the names that they were made with");
+    if (parts && *parts > 1 && tensors && *tensors != model_.tensors.size()) return Error(ErrorCode::kData, fmt::format("'{}' says it has {} tensors in all parts, there are {}", shown_, *tensors, model_.tensors.size()), "fetch the model again: it is not whole");
     return {};
   }
 
@@ -95,6 +143,8 @@ class ModelReader {
 
   Status read_part(const fs::path& part) {
     const std::string name = shown(part);
+    std::error_code ignored;
+    if (!fs::exists(part, ignored)) return Error(ErrorCode::kNotFound, fmt::format("'{}' does not exist", name), "check the path");
     const bool is_gguf = part.extension() == ".gguf";
     if (!is_gguf && part.extension() != ".safetensors") return Error(ErrorCode::kUsage, fmt::format("'{}' is neither a .safetensors nor a .gguf file", name), "give a file of weights, or the folder of a model");
     LLMOPS_ASSIGN(TensorFile file, is_gguf ? read_gguf_header(part, name) : read_safetensors_header(part, name));
@@ -175,7 +225,7 @@ class ModelReader {
     LLMOPS_CHECK(take("tokenizer.json", kMostTokenizerBytes, tokenizer));
     LLMOPS_CHECK(take("tokenizer_config.json", kMostJsonBytes, settings));
     take_tokenizer(tokenizer, folder);
-    model_.chat_template = text_at(settings, "chat_template");
+    model_.chat_template = template_in(settings);
     std::error_code ignored;
     if (fs::exists(folder / "chat_template.jinja", ignored)) {
       LLMOPS_ASSIGN(model_.chat_template, read_file(folder / "chat_template.jinja", kMostJsonBytes));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "core/quant/block_types.h"
@@ -159,7 +160,11 @@ Status for_each_piece(std::span<const Piece> pieces, size_t threads, const Cance
     }
   };
   std::vector<std::thread> workers;
-  for (size_t i = 1; i < std::min(threads, pieces.size()); ++i) workers.emplace_back(work);
+  try {
+    for (size_t i = 1; i < std::min(threads, pieces.size()); ++i) workers.emplace_back(work);
+  } catch (const std::system_error&) {
+    // No more threads are to be had: those that there are do the work.
+  }
   work();
   for (std::thread& worker : workers) worker.join();
   if (failure) return *std::move(failure);

@@ -194,8 +194,8 @@ TEST_CASE("what cannot be converted is refused by its name, and nothing is left 
   ModelFolder project;
   project.write_model(small("llama"));
   const auto says = [&](const std::string& from, const std::string& to, const std::string& dtype = "") { return project.refused([&] { return project.try_convert(from, to, dtype); }); };
-  CHECK(says("m", "m") == "'m' is the source itself | give another name for the output");
-  CHECK(says("m", "m/model.safetensors") == "'m/model.safetensors' is the source itself | give another name for the output");
+  CHECK(says("m", "m") == "'m' is what is read | give another name for the output");
+  CHECK(says("m", "m/model.safetensors") == "'m/model.safetensors' is what is read | give another name for the output");
   CHECK(says("m", "no/m.gguf") == "the folder of 'no/m.gguf' does not exist | make it first");
   CHECK(says("m", "m.gguf", "Q8_0") == "--dtype 'Q8_0' is none of F32, F16, BF16 | for block types there is: llmops compress quantize");
   project.write("there.gguf", "mine");
@@ -228,7 +228,7 @@ TEST_CASE("a quantized folder is refused by convert, which would take its number
   ModelFolder project;
   project.write_model(small("llama", "BF16", 256));
   must(compress_quantize(project.session(), project.quantize_options("m", "q", "int8")));
-  CHECK(project.refused([&] { return project.try_convert("q", "q.gguf"); }).find("' is none of llama") != std::string::npos);
+  CHECK(project.refused([&] { return project.try_convert("q", "q.gguf"); }).find("is quantized: its config.json has a quantization_config") != std::string::npos);
 }
 
 TEST_CASE("one file of safetensors is written without its folder's files, and a warning says so") {
