@@ -205,14 +205,13 @@ class PatternReader {
 
 constexpr std::string_view kUpperThenLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)";
 constexpr std::string_view kUpperMaybeLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)";
-constexpr std::string_view kContraction = R"((?i:'s|'t|'re|'ve|'m|'ll|'d))";
-constexpr std::string_view kSpelledContraction = R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]))";
+constexpr std::string_view kContractionOr = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|)", kContraction = kContractionOr.substr(0, kContractionOr.size() - 1);
+constexpr std::string_view kSpelledContractionOr = R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|)";
 
 void take_contractions(PatternReader& pattern, WordRules& rules) {
   using enum WordRules::Contractions;
   if (pattern.take_any({"'s|'t|'re|'ve|'m|'ll|'d|", "'(?:[sdmt]|ll|ve|re)|"})) { rules.contractions = kExact; return; }
-  const std::string one = std::string(kContraction) + "|", other = std::string(kSpelledContraction) + "|";
-  if (pattern.take_any({one, other, "'(?i:[sdmt]|ll|ve|re)|"})) rules.contractions = kAnyCase;
+  if (pattern.take_any({kContractionOr, kSpelledContractionOr, "'(?i:[sdmt]|ll|ve|re)|"})) rules.contractions = kAnyCase;
 }
 
 bool take_letters(PatternReader& pattern, WordRules& rules) {
