@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "commands/compress/output_files.h"
+#include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/quant/block_types.h"
 
@@ -53,7 +54,7 @@ uint64_t clamp_range(std::span<float> values, float largest) {
 class Rewriter {
  public:
   Rewriter(const Session& session, const WeightReader& reader, const WeightsPlan& plan, const OutputFiles& output, const RewriteOptions& options)
-      : cancel_(session.surroundings().cancel), reader_(reader), plan_(plan), output_(output), options_(options), pieces_(pieces_of(plan.recipes, options.whole)), sums_(pieces_.size()), threads_(worker_count(options.threads)) {}
+      : cancel_(session.surroundings().cancel), reader_(reader), plan_(plan), output_(output), options_(options), pieces_(pieces_of(plan.recipes, [&](const TensorRecipe& recipe) { return options.whole && is_edited(recipe); })), sums_(pieces_.size()), threads_(worker_count(options.threads)) {}
 
   Status write() {
     LLMOPS_CHECK(for_each_piece(pieces_, threads_, cancel_, [&](const Piece& piece, PieceRoom& room) { return is_copied(recipe_of(piece)) ? copy(piece, room) : write_piece(piece, room); }));
@@ -62,6 +63,12 @@ class Rewriter {
 
   Status verify() {
     return for_each_piece(pieces_, threads_, cancel_, [&](const Piece& piece, PieceRoom& room) { return is_copied(recipe_of(piece)) ? verify_copy(piece, room) : verify_piece(piece, room); });
+  }
+
+  // Tensors of F64 that were not copied: values pass through floats, and the check beside the source does as well.
+  uint64_t narrowed() const {
+    const auto is_narrowed = [&](const TensorRecipe& recipe) { return !is_copied(recipe) && recipe.type == "F64"; };
+    return static_cast<uint64_t>(std::count_if(plan_.recipes.begin(), plan_.recipes.end(), is_narrowed));
   }
 
   // Sums of each recipe.
@@ -104,7 +111,7 @@ class Rewriter {
     }
     PieceSums& sums = sums_[piece.index];
     const float largest = largest_value(recipe);
-    if (std::isfinite(largest)) sums.past_range = clamp_range(values, largest);
+    if (std::isfinite(largest) && !all_within(values, largest)) sums.past_range = clamp_range(values, largest);
     std::array<std::string, kStoredMost> bytes;
     bytes[0].swap(room.more_bytes);
     const std::span<const float> importance = options_.importance ? options_.importance(piece.recipe, piece.first_row) : std::span<const float>();
@@ -237,20 +244,17 @@ TensorChange change_of(const Model& model, const WeightsPlan& plan, size_t index
   return change;
 }
 
-Result<std::vector<CompressWriteReport::File>> source_files(const Model& model, bool digest) {
-  std::vector<CompressWriteReport::File> files;
-  for (const ModelPart& part : model.parts) {
-    files.push_back({part.shown_name, "", part.size_bytes});
-    if (!digest) continue;
-    LLMOPS_ASSIGN(const FileDigest found, sha256_file(part.path));
-    files.back().sha256 = found.sha256;
-  }
-  return files;
+// The model's files, then the others that were read: statistics, an adapter.
+std::vector<std::pair<fs::path, std::string>> sources_of(const Session& session, const Model& model, const RewriteOptions& options) {
+  std::vector<std::pair<fs::path, std::string>> paths;
+  for (const ModelPart& part : model.parts) paths.emplace_back(part.path, part.shown_name);
+  for (const std::string& input : options.inputs) paths.emplace_back(without_slash((session.surroundings().working_directory / input).lexically_normal()), input);
+  return paths;
 }
 
 // Of sources and outputs side by side, one after the other where there is no second thread.
-Status add_digests(const Model& model, const OutputFiles& output, CompressWriteReport& report) {
-  const auto read_sources = [&] { return source_files(model, true); };
+Status add_digests(const std::vector<std::pair<fs::path, std::string>>& paths, const OutputFiles& output, CompressWriteReport& report) {
+  const auto read_sources = [&] { return files_read(paths, true); };
   std::future<Result<std::vector<CompressWriteReport::File>>> sources;
   try {
     sources = std::async(std::launch::async, read_sources);
@@ -276,6 +280,29 @@ void add_totals(const std::vector<PieceSums>& totals, CompressWriteReport& repor
 }
 
 }  // namespace
+
+Result<std::vector<CompressWriteReport::File>> files_read(const std::vector<std::pair<fs::path, std::string>>& paths, bool digest) {
+  std::vector<CompressWriteReport::File> files;
+  for (const auto& [path, shown] : paths) {
+    std::error_code failed;
+    std::vector<fs::path> found = {path};
+    const bool is_folder = fs::is_directory(path, failed);
+    if (is_folder) {
+      found.clear();
+      for (const auto& entry : fs::directory_iterator(path, failed)) if (entry.is_regular_file(failed) && !entry.path().filename().string().starts_with(".")) found.push_back(entry.path());
+      std::sort(found.begin(), found.end());
+    }
+    for (const fs::path& file : found) {
+      const uint64_t size = fs::file_size(file, failed);
+      if (failed) return io_error("read", file, failed.value());
+      files.push_back({is_folder ? (fs::path(shown) / file.filename()).generic_string() : shown, "", size});
+      if (!digest) continue;
+      LLMOPS_ASSIGN(const FileDigest made, sha256_file(file));
+      files.back().sha256 = made.sha256;
+    }
+  }
+  return files;
+}
 
 bool is_gguf_output(const std::string& output) {
   std::string ending = fs::path(output).extension().string();
@@ -325,10 +352,11 @@ size_t worker_count(size_t asked) { return asked != 0 ? asked : std::max(1U, std
 
 Result<CompressWriteReport> rewrite(const Session& session, const Model& model, const std::string& shown_source, WeightsPlan plan, const RewriteOptions& options) {
   const fs::path path = without_slash((session.surroundings().working_directory / options.output).lexically_normal());
-  LLMOPS_ASSIGN(const bool is_folder, is_folder_output(options.output));
-  LLMOPS_CHECK(check_output(session, options, model, is_folder && plan.format == "safetensors"));
-  if (plan.format == "safetensors" && options.output.ends_with(".safetensors") && !plan.files.empty()) plan.warnings.push_back("one file holds the weights alone: config.json and the tokenizer are written into a folder, whose name does not end in .safetensors");
-  LLMOPS_ASSIGN(OutputFiles output, OutputFiles::plan(path, plan, options.shard_bytes));
+  LLMOPS_ASSIGN(bool is_folder, is_folder_output(options.output));
+  is_folder &= plan.format == "safetensors";
+  LLMOPS_CHECK(check_output(session, options, model, is_folder));
+  if (plan.format == "safetensors" && !is_folder && !plan.files.empty()) plan.warnings.push_back("one file holds the weights alone: config.json and the tokenizer are written into a folder, whose name does not end in .safetensors");
+  LLMOPS_ASSIGN(OutputFiles output, OutputFiles::plan(path, plan, options.shard_bytes, is_folder));
   CompressWriteReport report;
   report.command = options.command;
   report.source = shown_source;
@@ -337,7 +365,8 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
   report.type = options.type;
   report.options = options.options;
   report.is_dry = options.is_dry;
-  report.warnings = plan.warnings;
+  report.warnings = model.warnings;
+  report.warnings.insert(report.warnings.end(), plan.warnings.begin(), plan.warnings.end());
   for (size_t i = 0; i < plan.recipes.size(); ++i) {
     report.tensors.push_back(change_of(model, plan, i, output));
     report.bytes_before += report.tensors.back().bytes_before;
@@ -345,7 +374,8 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
     report.parameters += report.tensors.back().parameters;
   }
   report.output_bytes = output.size_bytes();
-  LLMOPS_ASSIGN(report.sources, source_files(model, false));
+  const auto sources = sources_of(session, model, options);
+  LLMOPS_ASSIGN(report.sources, files_read(sources, false));
   LLMOPS_ASSIGN(report.outputs, output.files(false));
   if (options.is_dry) return report;
   LLMOPS_ASSIGN(const WeightReader reader, WeightReader::open(model));
@@ -354,9 +384,10 @@ Result<CompressWriteReport> rewrite(const Session& session, const Model& model, 
   LLMOPS_CHECK(rewriter.write());
   if (options.verify) {
     LLMOPS_CHECK(rewriter.verify());
-    LLMOPS_CHECK(add_digests(model, output, report));
+    LLMOPS_CHECK(add_digests(sources, output, report));
     report.is_verified = true;
   }
+  if (const uint64_t narrowed = rewriter.narrowed(); narrowed > 0) report.warnings.push_back(fmt::format("{} tensors of F64 were computed in F32: only what is copied keeps the digits beyond", narrowed));
   add_totals(rewriter.totals(), report);
   LLMOPS_CHECK(output.finish());
   // The file is there: that its history cannot be kept is no reason to take it away again.

@@ -250,6 +250,7 @@ class Allocator {
       floors += floors_[level.item];
       std::vector<State> next;
       for (size_t from = 0; from < lists.back().size(); ++from) {
+        if (states + next.size() > most_states) return false;
         for (size_t c = 0; c < level.candidates.size(); ++c) {
           const State& state = lists.back()[from];
           const State made{state.bytes + level.candidates[c].bytes, state.error + items_[level.item][level.candidates[c].option].error, static_cast<uint32_t>(from), static_cast<uint32_t>(c)};
@@ -257,7 +258,6 @@ class Allocator {
         }
       }
       states += next.size();
-      if (states > most_states) return false;
       std::stable_sort(next.begin(), next.end(), [](const State& a, const State& b) { return a.bytes != b.bytes ? a.bytes < b.bytes : a.error < b.error; });
       std::vector<State>& list = lists.emplace_back();
       for (const State& state : next) if (list.empty() || state.error < list.back().error) list.push_back(state);
@@ -307,15 +307,14 @@ Result<Allocation> allocate(std::span<const AllocationItem> items, uint64_t budg
 Result<std::vector<ParetoPoint>> pareto(std::span<const AllocationItem> items) {
   LLMOPS_CHECK(check(items));
   const Instance instance = make_instance(items);
-  std::vector<size_t> choices;
-  for (const std::vector<size_t>& hull : instance.hulls) choices.push_back(hull[0]);
-  ParetoPoint at{instance.least_bytes, 0};
-  for (size_t i = 0; i < items.size(); ++i) at.error += items[i][choices[i]].error;
-  std::vector<ParetoPoint> points{at};
-  for (const Step& step : instance.steps) {
-    at.bytes += step.bytes;
-    at.error = std::max(0.0, at.error - step.gain);
-    points.push_back(at);
+  std::vector<ParetoPoint> points{{instance.least_bytes, 0}};
+  for (const Step& step : instance.steps) points.push_back({points.back().bytes + step.bytes, 0});
+  // From the end on, where every item has its least error: sums of what is not negative lose nothing.
+  double error = 0;
+  for (size_t i = 0; i < items.size(); ++i) error += items[i][instance.hulls[i].back()].error;
+  for (size_t i = points.size(); i-- > 0;) {
+    points[i].error = error;
+    if (i > 0) error += instance.steps[i - 1].gain;
   }
   return points;
 }

@@ -26,7 +26,7 @@ struct AllocationLimits { uint64_t search_nodes = 500'000; };        // of each 
 
 // Greedy along the lower convex hulls (Sinha, Zoltners 1979, "The multiple-choice knapsack problem": the linear relaxation), then options
 // that use what is left, then a branch and bound over the options that the relaxation's multiplier does not rule out (Kellerer, Pferschy,
-// Pisinger 2004, "Knapsack Problems", ch. 11), and where at most 100 items are open then by dynamic programming over lists; each at most limits.search_nodes long. The error of an inexact one is above the bound by at most one step
+// Pisinger 2004, "Knapsack Problems", ch. 11), and where at most 100 items are open then by dynamic programming over lists; each makes at most limits.search_nodes states (24 bytes each) and those of one more step. The error of an inexact one is above the bound by at most one step
 // of a hull. Of options of equal error the smaller is taken. Deterministic. Errors: kData: an item without options, an error that is negative or no
 // finite number, bytes whose sum passes 2^63; kBudget: less than the smallest options need (the message says what they need).
 // Cost: n log n for n options, and the search.

@@ -157,6 +157,17 @@ LLMOPS_AVX2_STEP void store_scaled(__m256i signed_bytes, __m256 scale, __m256 of
   for (int i = 0; i < 4; ++i) _mm256_storeu_ps(out + 8 * i, _mm256_add_ps(_mm256_mul_ps(values.part[i], scale), offset));
 }
 
+// A half as ggml stores it, at any address.
+LLMOPS_AVX2_STEP void put_half(uint8_t* at, float value) {
+  const uint16_t half = _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+  __builtin_memcpy(at, &half, sizeof half);
+}
+LLMOPS_AVX2_STEP float get_half(const uint8_t* at) {
+  uint16_t half;
+  __builtin_memcpy(&half, at, sizeof half);
+  return _cvtsh_ss(half);
+}
+
 }  // namespace avx2
 #endif
 

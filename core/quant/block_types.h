@@ -30,8 +30,6 @@ struct BlockType {
   Quantize quantize_reference = nullptr;
   Dequantize dequantize_reference = nullptr;
   QuantizeWeighted quantize_weighted_reference = nullptr;
-
-  double bits_per_weight() const { return 8.0 * bytes / elements; }
 };
 
 // F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, IQ4_XS, Q2_K to Q6_K. With AVX2 where the processor has it.

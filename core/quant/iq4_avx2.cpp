@@ -83,16 +83,6 @@ LLMOPS_AVX2_STEP void get_values(const uint8_t* packed, float scale, float* out)
   store_scaled(_mm256_inserti128_si256(_mm256_castsi128_si256(first), second, 1), _mm256_set1_ps(scale), out);
 }
 
-LLMOPS_AVX2_STEP void put_half(uint8_t* at, float value) {
-  const uint16_t half = _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
-  __builtin_memcpy(at, &half, sizeof half);
-}
-LLMOPS_AVX2_STEP float get_half(const uint8_t* at) {
-  uint16_t half;
-  __builtin_memcpy(&half, at, sizeof half);
-  return _cvtsh_ss(half);
-}
-
 // Up to eight blocks, the rest of them zeros.
 struct Eight {
   size_t count;

@@ -98,10 +98,10 @@ LLMOPS_AVX2_STEP void solve(const Set<kSize>& set, Sums& sums) {
   sums.least = _mm256_blendv_ps(sums.least, zero, is_above);
 }
 
-// As the reference: where the determinant is not above zero nothing is taken; where the error is not a number it is.
+// As the reference: where the determinant is not above zero or the error is no number nothing is taken.
 template <int kSize>
 LLMOPS_AVX2_STEP void keep_if_better(Set<kSize>& set, const Sums& sums) {
-  const __m256 is_better = _mm256_and_ps(_mm256_cmp_ps(sums.determinant, _mm256_setzero_ps(), _CMP_GT_OQ), _mm256_cmp_ps(sums.error, set.best, _CMP_NGE_UQ));
+  const __m256 is_better = _mm256_and_ps(_mm256_cmp_ps(sums.determinant, _mm256_setzero_ps(), _CMP_GT_OQ), _mm256_cmp_ps(sums.error, set.best, _CMP_LT_OQ));
   set.index_inverse = _mm256_blendv_ps(set.index_inverse, sums.inverse, is_better);
   set.index_least = _mm256_blendv_ps(set.index_least, set.least, is_better);
   set.best = _mm256_blendv_ps(set.best, sums.error, is_better);

@@ -130,8 +130,11 @@ bool is_quantizable(const MixTensor& tensor) {
   size_t dimensions = tensor.shape.size();
   for (size_t i = 0; i < tensor.shape.size() && tensor.shape[i] == 1 && dimensions > 1; ++i) --dimensions;
   if (dimensions < 2 || !tensor.name.ends_with("weight")) return false;
-  constexpr std::array<std::string_view, 12> kLeftAlone{"_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
-      "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight", "position_embd.weight", "token_types.weight"};
+  // The list of llama.cpp's commit 007dbbf (2026), which holds the one of c392e50.
+  constexpr std::array<std::string_view, 37> kLeftAlone{"_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight",
+      "indexer.q_proj.weight", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight", "time_mix_a1.weight",
+      "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight", "position_embd.weight", "token_types.weight",
+      ".position_embd", "sam.pos_embd", "sam.neck.", "sam.net_", ".rel_pos", ".patch_embd", ".patch_merger", "a.rvq.codebook", "mm.a.code_embd"};
   return std::none_of(kLeftAlone.begin(), kLeftAlone.end(), [&](std::string_view piece) { return has(tensor.name, piece); });
 }
 

@@ -1,4 +1,5 @@
-// Which type each tensor of a model gets under the names that llama.cpp gives to its mixes (src/llama-quant.cpp, as of commit c392e50).
+// Which type each tensor of a model gets under the names that llama.cpp gives to its mixes (src/llama-quant.cpp at commit c392e50, February 2025;
+// a later llama.cpp lets rows of Q2_K and Q3_K that do not divide fall back to Q4_0, and treats attn_qkv as attn_v).
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ struct MixChoice {
 // Choices in the order of the tensors. `pure`: the base type for all that is quantized. Rules that count layers take the number in the name.
 std::vector<MixChoice> choose_types(const Mix& mix, const MixModel& model, std::span<const MixTensor> tensors, bool pure = false);
 
-// What a row falls back to when it does not divide into blocks of `type`: "Q4_K" -> "Q5_0", and "F16" when nothing fits.
+// What a row falls back to when it does not divide into blocks of `type`: "Q4_K" -> "Q5_0", and "F16" when nothing fits. Precondition: a type of
+// block_types().
 std::string type_for_rows(std::string_view type, uint64_t row_length);
 
 }  // namespace llmops

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/quant/half.h"
 #include "core/quant/numbers.h"
@@ -15,7 +16,11 @@ constexpr uint32_t kBlock = 32, kHalfBlock = 16;
 
 float inverse(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
 
-uint8_t capped(float value, int most) { return static_cast<uint8_t>(std::min(most, static_cast<int>(static_cast<int8_t>(value)))); }
+// Towards zero, as ggml's casts do where a float has no such integer (a NaN of 0 times infinity, under a scale too small to have an inverse): what x86 makes of
+// them, whose low byte is 0.
+int whole(float value) { return std::fabs(value) < 2147483648.0F ? static_cast<int>(value) : std::numeric_limits<int>::min(); }
+
+uint8_t capped(float value, int most) { return static_cast<uint8_t>(std::min(most, static_cast<int>(static_cast<int8_t>(whole(value))))); }
 
 struct Range { float least, scale, id; };
 Range range_of(const float* x, float levels) {
@@ -64,7 +69,7 @@ void to_q8_0(std::span<const float> values, uint8_t* blocks) {
     for (uint32_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
     const float scale = largest / 127, id = inverse(scale);
     put(blocks, half_of(scale));
-    for (uint32_t i = 0; i < kBlock; ++i) blocks[2 + i] = static_cast<uint8_t>(static_cast<int8_t>(std::round(x[i] * id)));
+    for (uint32_t i = 0; i < kBlock; ++i) blocks[2 + i] = static_cast<uint8_t>(whole(std::round(x[i] * id)));
   }
 }
 void from_q8_0(const uint8_t* blocks, std::span<float> values) {
@@ -132,7 +137,7 @@ void to_q5_1(std::span<const float> values, uint8_t* blocks) {
     const Range range = range_of(values.data() + at, 31);
     put(blocks, half_of(range.scale));
     put(blocks + 2, half_of(range.least));
-    put_five_bits(values.data() + at, [&](float value) { return static_cast<uint8_t>((value - range.least) * range.id + 0.5F); }, blocks + 4, blocks + 8);
+    put_five_bits(values.data() + at, [&](float value) { return static_cast<uint8_t>(whole((value - range.least) * range.id + 0.5F)); }, blocks + 4, blocks + 8);
   }
 }
 void from_q5_1(const uint8_t* blocks, std::span<float> values) {

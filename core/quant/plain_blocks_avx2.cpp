@@ -11,15 +11,7 @@ namespace {
 constexpr size_t kBlock = 32;
 
 LLMOPS_AVX2_STEP bool is_usable(float scale, float inverse) { return scale > -1e30F && scale < 1e30F && inverse > -1e30F && inverse < 1e30F; }
-LLMOPS_AVX2_STEP void put_half(uint8_t* at, float value) {
-  const uint16_t half = _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
-  __builtin_memcpy(at, &half, sizeof half);
-}
-LLMOPS_AVX2_STEP float get_half(const uint8_t* at) {
-  uint16_t half;
-  __builtin_memcpy(&half, at, sizeof half);
-  return _cvtsh_ss(half);
-}
+
 LLMOPS_AVX2_STEP float inverse_of(float scale) { return scale != 0 ? 1.0F / scale : 0.0F; }
 
 LLMOPS_AVX2_STEP float least_of(__m256 x) {

@@ -104,7 +104,7 @@ ScaleAndMinimum fit_with_minimum(const float* x, const float* weights, const Sea
       this_scale = sum_xl / sum_l2;
     }
     const float error = error_of(x, weights, tried.data(), this_scale, this_least, search);
-    if (error >= best) continue;
+    if (!(error < best)) continue;
     std::copy_n(tried.begin(), search.size, indices);
     best = error;
     scale = this_scale;

@@ -17,7 +17,7 @@ struct SecondOrderOptions {
 // The upper triangular U with inverse(gram + damping) = U^T U, in place, row-major; below the diagonal: zeros. gram = sum over tokens of
 // x x^T, [in, in], of which the lower triangle is read. An input that never was anything but 0 gets a diagonal of 1, and its
 // place in the result is true. Errors: kData: no square matrix of `columns`, a value that is no finite number, a negative diagonal, no positive
-// definite matrix after damping. Cost: 2/3 columns^3 multiply-adds, one thread; no memory beside `gram`.
+// definite matrix after damping. Cost: 1/3 columns^3 multiply-adds, one thread; no memory beside `gram`.
 Result<std::vector<bool>> inverse_factor(std::vector<float>& gram, size_t columns, double damping);
 
 // SparseGPT (Frantar, Alistarh 2023, arXiv:2301.00774). Columns from left to right in blocks; the mask of a block is that of the smallest

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
+#include <limits>
 
 #include "core/quant/avx2.h"
 #include "core/quant/tensor_error_lanes.h"
@@ -13,8 +13,6 @@ namespace llmops {
 namespace {
 
 double sum_of(const Lanes& lanes) { return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7])); }
-
-bool is_finite(float value) { return (std::bit_cast<uint32_t>(value) & 0x7F800000) != 0x7F800000; }
 
 }  // namespace
 
@@ -30,7 +28,9 @@ void add_error_lanes(std::span<const float> x, std::span<const float> y, ErrorLa
   }
 }
 
-bool all_finite_reference(std::span<const float> values) { return std::all_of(values.begin(), values.end(), is_finite); }
+bool all_within_reference(std::span<const float> values, float largest) {
+  return std::all_of(values.begin(), values.end(), [largest](float value) { return std::fabs(value) <= largest; });
+}
 
 void ErrorSums::add(std::span<const float> x, std::span<const float> y) {
   ErrorLanes lanes;
@@ -48,12 +48,14 @@ void ErrorSums::add(std::span<const float> x, std::span<const float> y) {
   count += x.size();
 }
 
-bool all_finite(std::span<const float> values) {
+bool all_within(std::span<const float> values, float largest) {
 #if LLMOPS_HAS_AVX2_KERNELS
-  if (has_avx2()) return avx2::all_finite(values);
+  if (has_avx2()) return avx2::all_within(values, largest);
 #endif
-  return all_finite_reference(values);
+  return all_within_reference(values, largest);
 }
+
+bool all_finite(std::span<const float> values) { return all_within(values, std::numeric_limits<float>::max()); }
 
 void ErrorSums::add(const ErrorSums& other) {
   largest = std::max(largest, other.largest);
@@ -68,7 +70,8 @@ TensorError ErrorSums::result() const {
   TensorError made;
   made.largest = largest;
   made.rms = count > 0 ? std::sqrt(error / static_cast<double>(count)) : 0;
-  made.relative_rms = source > 0 ? std::sqrt(error / source) : 0;
+  if (error == 0) made.relative_rms = 0;
+  else if (source > 0) made.relative_rms = std::sqrt(error / source);
   if (source > 0 && output > 0) made.cosine = std::clamp(product / std::sqrt(source * output), -1.0, 1.0);
   return made;
 }

@@ -44,15 +44,15 @@ LLMOPS_AVX2 void add_error_lanes(std::span<const float> x, std::span<const float
   llmops::add_error_lanes(x.subspan(i), y.subspan(i), lanes);
 }
 
-LLMOPS_AVX2 bool all_finite(std::span<const float> values) {
-  const __m256i exponent = _mm256_set1_epi32(0x7F800000);
-  __m256i odd = _mm256_setzero_si256();
+LLMOPS_AVX2 bool all_within(std::span<const float> values, float largest) {
+  const __m256 sign = _mm256_set1_ps(-0.0f), limit = _mm256_set1_ps(largest);
+  __m256 past = _mm256_setzero_ps();
   size_t i = 0;
   for (; i + 8 <= values.size(); i += 8) {
-    const __m256i bits = _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(values.data() + i)), exponent);
-    odd = _mm256_or_si256(odd, _mm256_cmpeq_epi32(bits, exponent));
+    const __m256 magnitude = _mm256_andnot_ps(sign, _mm256_loadu_ps(values.data() + i));
+    past = _mm256_or_ps(past, _mm256_cmp_ps(magnitude, limit, _CMP_NLE_UQ));
   }
-  return _mm256_testz_si256(odd, odd) != 0 && all_finite_reference(values.subspan(i));
+  return _mm256_movemask_ps(past) == 0 && all_within_reference(values.subspan(i), largest);
 }
 
 }  // namespace llmops::avx2

@@ -15,12 +15,12 @@ struct ErrorLanes { Lanes most{}, source{}, error{}, output{}, product{}; };
 
 // Value i goes into lane i % 8.
 void add_error_lanes(std::span<const float> x, std::span<const float> y, ErrorLanes& lanes);
-bool all_finite_reference(std::span<const float> values);
+bool all_within_reference(std::span<const float> values, float largest);
 
 #if LLMOPS_HAS_AVX2_KERNELS
 namespace avx2 {
 void add_error_lanes(std::span<const float> x, std::span<const float> y, ErrorLanes& lanes);
-bool all_finite(std::span<const float> values);
+bool all_within(std::span<const float> values, float largest);
 }  // namespace avx2
 #endif
 

@@ -131,6 +131,15 @@ TEST_CASE("a search that ends early says so, and one that does not is right") {
   CHECK((exact > 200 && exact < 1990));
 }
 
+TEST_CASE("the end of the front is the sum of the least errors, to the last digit") {
+  const Items items = {{{1, 0.1}, {2, 0}}, {{1, 0.2}, {2, 0}}, {{1, 0.3}, {2, 0}}};
+  const auto points = pareto(items);
+  REQUIRE(points);
+  CHECK(points->back().error == 0);
+  CHECK(points->back().bytes == 6);
+  CHECK(points->front().error == Approx(0.6).epsilon(1e-14));
+}
+
 TEST_CASE("a larger budget never has more error, and a point of the hull is an optimum of its bytes") {
   const Items items = typical_items(3, 12, 6);
   double before = std::numeric_limits<double>::infinity();

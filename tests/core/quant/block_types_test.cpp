@@ -198,7 +198,7 @@ TEST_CASE("the types of 256 values err less than the plain type of as many bits,
 }
 
 TEST_CASE("the table gives sizes of blocks, and knows no other type") {
-  CHECK(find_block_type("Q4_0")->bits_per_weight() == 4.5);
-  CHECK(find_block_type("Q5_1")->bits_per_weight() == 6);
+  CHECK(find_block_type("Q4_0")->bytes == 18);
+  CHECK(find_block_type("Q5_1")->bytes == 24);
   CHECK(find_block_type("Q9_9") == nullptr);
 }

@@ -77,6 +77,9 @@ TEST_CASE("the kernels take any whole number of blocks, at any address") {
       std::vector<float> back(shifted.size() + 2, 77.0F);
       type.dequantize(reinterpret_cast<const uint8_t*>(bytes.data()) + 1, std::span<float>(back).subspan(1, shifted.size()));
       CHECK((back.front() == 77.0F && back.back() == 77.0F));
+      std::vector<float> plain(shifted.size());
+      type.dequantize_reference(reinterpret_cast<const uint8_t*>(bytes.data()) + 1, plain);
+      CHECK(std::equal(plain.begin(), plain.end(), back.begin() + 1));
     }
   }
 }

@@ -217,3 +217,19 @@ TEST_CASE("mixes are found whatever the case and by their short names, and have 
   CHECK(find_mix("Q3_K") == find_mix("Q3_K_M"));
   CHECK(find_mix("Q9") == nullptr);
 }
+
+TEST_CASE("small tensors that many architectures keep are left as they are") {
+  const auto is_left = [](const std::string& name) {
+    const MixTensor tensor{name, "F32", {96, 2048}};
+    return !choose_types(*find_mix("Q4_K_M"), {"llama", 4, 8, 8, 0, false}, std::span(&tensor, 1))[0].is_quantizable;
+  };
+  for (const char* name : {"blk.0.attn_norm.weight", "blk.0.ffn_gate_inp.weight", "blk.0.ssm_conv1d.weight", "blk.0.shortconv.conv.weight", "blk.0.time_mix_a1.weight", "blk.0.time_mix_g2.weight", "blk.0.time_mix_v2.weight",
+           "blk.0.time_mix_decay_w1.weight", "blk.0.time_mix_lerp_fused.weight", "blk.0.attn_rel_b.weight", "position_embd.weight", "v.position_embd.weight", "v.patch_embd.weight", "blk.0.laurel_l.weight", "per_layer_model_proj.weight"}) {
+    INFO(name);
+    CHECK(is_left(name));
+  }
+  for (const char* name : {"blk.0.time_mix_key.weight", "blk.0.ffn_gate.weight", "blk.0.ssm_in.weight", "token_embd.weight"}) {
+    INFO(name);
+    CHECK_FALSE(is_left(name));
+  }
+}

@@ -302,8 +302,19 @@ TEST_CASE("edges of pruning: nothing, everything, equal weights, no weights, no 
   const std::vector<float> ones(8, 1);
   std::vector<float> identity(64);
   for (size_t i = 0; i < 8; ++i) identity[i * 9] = 1;
+  // Every method on the matrix as it was; `matrix` is left as the last of them made it.
   const auto each = [&](Matrix& matrix, const PruneTarget& target) {
-    return std::vector<Result<PruneCounts>>{prune_magnitude(matrix.view(), target, PruneScope::kRow), prune_magnitude(matrix.view(), target, PruneScope::kMatrix), prune_wanda(matrix.view(), ones, target), prune_sparse_gpt(matrix.view(), identity, target)};
+    const Matrix before = matrix;
+    std::vector<Result<PruneCounts>> all;
+    const auto add = [&](const auto& prune) {
+      matrix = before;
+      all.push_back(prune(matrix.view()));
+    };
+    add([&](auto view) { return prune_magnitude(view, target, PruneScope::kRow); });
+    add([&](auto view) { return prune_magnitude(view, target, PruneScope::kMatrix); });
+    add([&](auto view) { return prune_wanda(view, ones, target); });
+    add([&](auto view) { return prune_sparse_gpt(view, identity, target); });
+    return all;
   };
   Matrix same = m;
   for (const auto& counts : each(same, {0, {}})) CHECK((counts && counts->zeros_after == 0 && counts->loss == 0));

@@ -64,9 +64,36 @@ TEST_CASE("a value that is no number is found wherever it stands") {
       for (const float odd : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         values[i] = odd;
         CHECK_FALSE(all_finite(values));
-        CHECK_FALSE(all_finite_reference(values));
       }
       values[i] = 1e-45F;
     }
   }
+}
+
+TEST_CASE("a value past a range is found wherever it stands, and the last of the range is within") {
+  constexpr float kLargest = 65504;
+  for (const size_t count : {size_t{1}, size_t{8}, size_t{35}}) {
+    std::vector<float> values(count, -kLargest);
+    CHECK(all_within(values, kLargest));
+    CHECK(all_within_reference(values, kLargest));
+    for (size_t i = 0; i < count; ++i) {
+      for (const float odd : {std::nextafter(kLargest, 1e9F), -65536.0F, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+        values[i] = odd;
+        CHECK_FALSE(all_within(values, kLargest));
+        CHECK_FALSE(all_within_reference(values, kLargest));
+      }
+      values[i] = kLargest;
+    }
+  }
+}
+
+TEST_CASE("an error beside a source that is all zero is not known, and none is none") {
+  const std::vector<float> zeros(16), ones(16, 1);
+  ErrorSums changed, same;
+  changed.add(zeros, ones);
+  same.add(zeros, zeros);
+  CHECK(changed.result().rms == 1);
+  CHECK_FALSE(changed.result().relative_rms.has_value());
+  CHECK(same.result().relative_rms == 0);
+  CHECK_FALSE(same.result().cosine.has_value());
 }
