@@ -89,7 +89,7 @@ std::string contents_text(const CompressInspectReport& report, const Terminal& t
 
 Action declare_compress_inspect(CLI::App& app) {
   auto options = std::make_shared<CompressInspectOptions>();
-  app.add_option("MODEL", options->model, "a .gguf or .safetensors file, or the folder of a model or adapter")->required();
+  never_empty(app.add_option("MODEL", options->model, "a .gguf or .safetensors file, or the folder of a model or adapter")->required());
   app.add_flag("--data", options->with_data, "read all weights: digests, NaN and infinities; exit 1 when there are any");
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());

@@ -16,8 +16,6 @@ namespace {
 
 constexpr size_t kMostLines = 12;
 
-std::string figure(double value) { return value == 0 ? "0" : fmt::format("{:.3g}", value); }
-
 std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string text;
   for (const uint64_t size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
@@ -28,7 +26,6 @@ std::string shape_text(const std::vector<uint64_t>& shape) {
 
 // The chosen sizes beside those of mixes, smallest first.
 std::string points_text(const CompressPlanReport& report, const Terminal& terminal) {
-  struct Line { std::string name; const PlanPoint* point; };
   std::vector<PlanPoint> points = report.front;
   points.insert(points.end(), report.mixes.begin(), report.mixes.end());
   points.push_back({"this plan", report.file_bytes, report.error, report.relative_rms});
@@ -36,7 +33,7 @@ std::string points_text(const CompressPlanReport& report, const Terminal& termin
   Table table({{"size", true, 0, false}, {"bits/weight", true, 1, false}, {"rel. rms", true, 0, false}, {"", false, 0, false}});
   for (const PlanPoint& point : points) {
     const bool is_chosen = point.name == "this plan";
-    table.add({size_text(point.bytes), fmt::format("{:.2f}", report.parameters == 0 ? 0 : 8 * static_cast<double>(point.bytes) / static_cast<double>(report.parameters)), figure(point.relative_rms), point.name.empty() ? "on the front" : point.name},
+    table.add({size_text(point.bytes), fmt::format("{:.2f}", report.parameters == 0 ? 0 : 8 * static_cast<double>(point.bytes) / static_cast<double>(report.parameters)), figure_text(point.relative_rms), point.name.empty() ? "on the front" : point.name},
         is_chosen ? std::vector<Tone>{Tone::kGood, Tone::kGood, Tone::kGood, Tone::kGood} : std::vector<Tone>{});
   }
   return table.render(terminal);
@@ -69,8 +66,8 @@ std::string why_text(const CompressPlanReport& report, const Terminal& terminal)
       if (option.bytes < tensor.bytes && (smaller == nullptr || option.error < smaller->error)) smaller = &option;
       if (option.bytes > tensor.bytes && option.error < tensor.error && larger == nullptr) larger = &option;
     }
-    table.add({escape_control(tensor.name), tensor.type, size_text(tensor.bytes), figure(tensor.error), smaller == nullptr ? "" : fmt::format("{} ({}, -{})", figure(smaller->error - tensor.error), smaller->type, size_text(tensor.bytes - smaller->bytes)),
-        larger == nullptr ? "" : fmt::format("{} ({}, +{})", figure(tensor.error - larger->error), larger->type, size_text(larger->bytes - tensor.bytes))});
+    table.add({escape_control(tensor.name), tensor.type, size_text(tensor.bytes), figure_text(tensor.error), smaller == nullptr ? "" : fmt::format("{} ({}, -{})", figure_text(smaller->error - tensor.error), smaller->type, size_text(tensor.bytes - smaller->bytes)),
+        larger == nullptr ? "" : fmt::format("{} ({}, +{})", figure_text(tensor.error - larger->error), larger->type, size_text(larger->bytes - tensor.bytes))});
   }
   return table.render(terminal);
 }
@@ -78,7 +75,7 @@ std::string why_text(const CompressPlanReport& report, const Terminal& terminal)
 std::string plan_text(const CompressPlanReport& report, bool with_why, const Terminal& terminal) {
   std::string text = fmt::format("{}   budget {} ({} bytes)\n", escape_control(report.source), size_text(report.budget_bytes), format_count(static_cast<int64_t>(report.budget_bytes)));
   text += fmt::format("plan            {} ({} bytes, {:.2f} bits per weight)   {}\n", size_text(report.file_bytes), format_count(static_cast<int64_t>(report.file_bytes)), report.bits_per_weight(), chosen_types_text(report));
-  text += fmt::format("error           {} of the weights' own rms{}\n", figure(report.relative_rms), report.is_weighted ? ", each column weighted by its importance" : "");
+  text += fmt::format("error           {} of the weights' own rms{}\n", figure_text(report.relative_rms), report.is_weighted ? ", each column weighted by its importance" : "");
   text += report.is_exact ? "optimality      no plan of this size has less error\n" : fmt::format("optimality gap  at most {:.2g} %\n", 100 * report.gap());
   if (report.from_cache) text += "errors          measured before\n";
   text += "\n" + points_text(report, terminal);
@@ -99,6 +96,8 @@ std::string names_text(const char* what, const std::vector<std::string>& names) 
 
 std::string key_value(const Json& value) {
   if (value.is_null()) return "(not there)";
+  // Of two arrays of one length the digests alone differ.
+  if (value.is_object() && value.contains("sha256")) return fmt::format("{} {} (sha256 {})", value.value("count", uint64_t{0}), value.value("type", ""), value.value("sha256", "").substr(0, 8));
   std::string text = dump_json(value);
   if (text.size() > 40) text = text.substr(0, 37) + "...";
   return text;
@@ -108,16 +107,16 @@ std::string compare_text(const CompressCompareReport& report, const Terminal& te
   std::string text = fmt::format("{} ({}, {}) and {} ({}, {})\n", escape_control(report.left), report.left_format, size_text(report.left_bytes), escape_control(report.right), report.right_format, size_text(report.right_bytes));
   if (report.tensors.empty()) text += "they have no tensor in common\n";
   else if (report.is_same()) text += fmt::format("{} tensors of {} parameters hold the same values\n", format_count(std::ssize(report.tensors)), parameters_text(report.parameters));
-  else text += fmt::format("{} parameters in {} tensors   rms difference {} ({} of the first's own), largest {}{}\n", parameters_text(report.parameters), format_count(std::ssize(report.tensors)), figure(report.error.rms), figure(report.error.relative_rms), figure(report.error.largest), report.error.cosine ? fmt::format(", cosine {:.6f}", *report.error.cosine) : "");
+  else text += fmt::format("{} parameters in {} tensors   rms difference {} ({}), largest {}{}\n", parameters_text(report.parameters), format_count(std::ssize(report.tensors)), figure_text(report.error.rms), relative_text(report.error, "the first's own"), figure_text(report.error.largest), report.error.cosine ? fmt::format(", cosine {:.6f}", *report.error.cosine) : "");
   if (report.odd > 0) text += fmt::format("{}   {} values are NaN or infinite in one and not in the other\n", terminal.paint("broken", Tone::kBad), format_count(static_cast<int64_t>(report.odd)));
   std::vector<const TensorComparison*> worst;
   for (const TensorComparison& tensor : report.tensors) if (tensor.error.largest > 0) worst.push_back(&tensor);
-  std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->error.relative_rms > b->error.relative_rms; });
+  std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return is_worse(a->error, b->error); });
   if (!worst.empty()) {
     Table table({{"tensor", false, 0, true}, {"shape", false, 3, false}, {"first", false, 1, false}, {"second", false, 0, false}, {"rel. rms", true, 0, false}, {"largest", true, 2, false}, {"cosine", true, 1, false}});
     for (size_t i = 0; i < std::min(worst.size(), kMostLines); ++i) {
       const TensorComparison& tensor = *worst[i];
-      table.add({escape_control(tensor.name), shape_text(tensor.shape), tensor.left_type, tensor.right_type, figure(tensor.error.relative_rms), figure(tensor.error.largest), tensor.error.cosine ? fmt::format("{:.6f}", *tensor.error.cosine) : ""});
+      table.add({escape_control(tensor.name), shape_text(tensor.shape), tensor.left_type, tensor.right_type, figure_text(tensor.error.relative_rms), figure_text(tensor.error.largest), tensor.error.cosine ? fmt::format("{:.6f}", *tensor.error.cosine) : ""});
     }
     text += "\n" + table.render(terminal);
     if (worst.size() > kMostLines) text += fmt::format("and {} more that differ less (--json has all)\n", worst.size() - kMostLines);
@@ -138,10 +137,10 @@ Action declare_compress_plan(CLI::App& app) {
   auto options = std::make_shared<CompressPlanOptions>();
   auto with_why = std::make_shared<bool>(false);
   auto no_cache = std::make_shared<bool>(false);
-  app.add_option("IN", options->model, "a .gguf file of F32, F16 or BF16, or the folder of a model")->required();
+  never_empty(app.add_option("IN", options->model, "a .gguf file of F32, F16 or BF16, or the folder of a model")->required());
   app.add_option("--budget", options->budget, "what the file may take: 5GiB, 700MB, or the name of a mix for its size")->required()->type_name("SIZE");
-  app.add_option("--stats,--imatrix", options->importance, "importance of the columns, which weighs the errors")->type_name("FILE");
-  app.add_option("--apply", options->apply, "write the planned file")->type_name("OUT");
+  never_empty(app.add_option("--stats,--imatrix", options->importance, "importance of the columns, which weighs the errors; tensors that it lacks weigh as much as the mean")->type_name("FILE"));
+  never_empty(app.add_option("--apply", options->apply, "write the planned file")->type_name("OUT"));
   app.add_flag("--why", *with_why, "each tensor: its type, and what the next smaller and larger one would change");
   app.add_flag("--no-cache", *no_cache, "measure again, and keep nothing");
   add_rewrite_options(app, options->rewrite);
@@ -162,8 +161,8 @@ Action declare_compress_plan(CLI::App& app) {
 
 Action declare_compress_compare(CLI::App& app) {
   auto options = std::make_shared<CompressCompareOptions>();
-  app.add_option("A", options->left, "a model: a .gguf or .safetensors file, or a folder")->required();
-  app.add_option("B", options->right, "the model to hold against it")->required();
+  never_empty(app.add_option("A", options->left, "a model: a .gguf or .safetensors file, or a folder")->required());
+  never_empty(app.add_option("B", options->right, "the model to hold against it")->required());
   app.add_option("-j,--jobs", options->threads, "threads; 0: one for each core")->check(CLI::Range(0, 1024))->type_name("N");
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());

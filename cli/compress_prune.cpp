@@ -48,13 +48,13 @@ Action declare_compress_prune(CLI::App& app) {
   auto options = std::make_shared<CompressPruneOptions>();
   auto sparsity = std::make_shared<double>(-1);
   auto drop_count = std::make_shared<uint64_t>(0);
-  app.add_option("IN", options->model, "a .gguf file of F32, F16 or BF16, or the folder of a model with .safetensors")->required();
-  app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required();
+  never_empty(app.add_option("IN", options->model, "a .gguf file of F32, F16 or BF16, or the folder of a model with .safetensors")->required());
+  never_empty(app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required());
   app.add_option("--sparsity", *sparsity, "share of the weights of attention and feed-forward matrices that become zero")->check(CLI::Range(0.0, 1.0))->type_name("S");
   app.add_option("--pattern", options->pattern, "N of each M consecutive weights of a row stay: 2:4, 4:8")->type_name("N:M");
   app.add_option("--method", options->method, "magnitude, wanda or sparsegpt (default magnitude; the others need --stats)")->type_name("NAME");
   app.add_option("--scope", options->scope, "where magnitudes are compared: row, tensor or global (default row)")->type_name("NAME");
-  app.add_option("--stats", options->statistics, "statistics of the layers' inputs: docs/calibration.md, or llama.cpp's imatrix for wanda")->type_name("FILE");
+  never_empty(app.add_option("--stats", options->statistics, "statistics of the layers' inputs: docs/calibration.md, or llama.cpp's imatrix for wanda")->type_name("FILE"));
   app.add_option("--drop-layers", options->drop_layers, "leave these layers out, counted from 0: 10,12-15")->type_name("LIST");
   app.add_option("--drop-count", *drop_count, "leave out so many layers, those of least influence by --stats")->check(CLI::Range(1, 100000))->type_name("N");
   app.add_option("--width", options->width, "fewer heads and channels: heads=24,kv-heads=8,ffn=4096")->type_name("LIST");
@@ -74,9 +74,9 @@ Action declare_compress_prune(CLI::App& app) {
 
 Action declare_compress_merge(CLI::App& app) {
   auto options = std::make_shared<CompressMergeOptions>();
-  app.add_option("BASE", options->base, "the model that the adapter was trained for: a folder, or a .gguf file of F32, F16 or BF16")->required();
-  app.add_option("ADAPTER", options->adapter, "the folder of a LoRA adapter, as PEFT saves it")->required();
-  app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required();
+  never_empty(app.add_option("BASE", options->base, "the model that the adapter was trained for: a folder, or a .gguf file of F32, F16 or BF16")->required());
+  never_empty(app.add_option("ADAPTER", options->adapter, "the folder of a LoRA adapter, as PEFT saves it")->required());
+  never_empty(app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required());
   add_rewrite_options(app, options->rewrite);
   return [options](Invocation& invocation) -> Result<Outcome> {
     LLMOPS_ASSIGN(Session * session, invocation.session());

@@ -18,10 +18,8 @@ namespace {
 
 constexpr uint64_t kLeastShardBytes = 1'000'000;
 
-std::string figure(double value) { return value == 0 ? "0" : fmt::format("{:.3g}", value); }
-
 // Tensors that went from one type to another, with their errors together.
-struct TypeLine { std::string from, to; int64_t tensors = 0; uint64_t parameters = 0, before = 0, after = 0; double worst = 0, largest = 0; std::string worst_name; bool has_error = false; };
+struct TypeLine { std::string from, to; int64_t tensors = 0; uint64_t parameters = 0, before = 0, after = 0; std::optional<TensorError> worst; std::string worst_name; };
 
 std::vector<TypeLine> lines_of(const CompressWriteReport& report) {
   std::vector<TypeLine> lines;
@@ -37,10 +35,8 @@ std::vector<TypeLine> lines_of(const CompressWriteReport& report) {
     found->before += tensor.bytes_before;
     found->after += tensor.bytes_after;
     if (!tensor.error) continue;
-    found->has_error = true;
-    found->largest = std::max(found->largest, tensor.error->largest);
-    if (tensor.error->relative_rms >= found->worst) {
-      found->worst = tensor.error->relative_rms;
+    if (!found->worst || !is_worse(*found->worst, *tensor.error)) {
+      found->worst = tensor.error;
       found->worst_name = tensor.name;
     }
   }
@@ -58,8 +54,8 @@ std::string types_text(const CompressWriteReport& report, const Terminal& termin
   for (const TypeLine& line : lines_of(report)) {
     std::vector<std::string> cells = {line.from.empty() ? "(computed)" : line.from, line.to, format_count(line.tensors), parameters_text(line.parameters), size_text(line.before), size_text(line.after)};
     if (report.is_verified) {
-      cells.push_back(line.has_error ? figure(line.worst) : "same bytes");
-      cells.push_back(line.has_error && line.worst > 0 ? escape_control(line.worst_name) : "");
+      cells.push_back(line.worst ? figure_text(line.worst->relative_rms) : "same bytes");
+      cells.push_back(line.worst && line.worst->relative_rms != 0 ? escape_control(line.worst_name) : "");
     }
     table.add(cells);
   }
@@ -99,7 +95,7 @@ std::string report_text(const CompressWriteReport& report, const Terminal& termi
   if (report.error) {
     // What prune and merge change is no error.
     const bool is_change = report.command == "prune" || report.command == "merge";
-    text += fmt::format("verified        every value read again: rms {} {} ({} of the weights' own), largest {}{}\n", is_change ? "change" : "error", figure(report.error->rms), figure(report.error->relative_rms), figure(report.error->largest), report.error->cosine ? fmt::format(", cosine {:.6f}", *report.error->cosine) : "");
+    text += fmt::format("verified        every value read again: rms {} {} ({}), largest {}{}\n", is_change ? "change" : "error", figure_text(report.error->rms), relative_text(*report.error, "the weights' own"), figure_text(report.error->largest), report.error->cosine ? fmt::format(", cosine {:.6f}", *report.error->cosine) : "");
   } else if (!report.is_dry) {
     text += "verified        no (--no-verify)\n";
   }
@@ -124,6 +120,18 @@ std::string parameters_text(uint64_t count) {
   return format_count(static_cast<int64_t>(count));
 }
 
+std::string figure_text(double value) { return value == 0 ? "0" : fmt::format("{:.3g}", value); }
+
+std::string figure_text(const std::optional<double>& value) { return value ? figure_text(*value) : "-"; }
+
+std::string relative_text(const TensorError& error, const char* whose) { return error.relative_rms ? fmt::format("{} of {}", figure_text(*error.relative_rms), whose) : "of values that are all zero"; }
+
+bool is_worse(const TensorError& a, const TensorError& b) { return b.relative_rms && (!a.relative_rms || *a.relative_rms > *b.relative_rms); }
+
+CLI::Option* never_empty(CLI::Option* option) {
+  return option->check(CLI::Validator([](std::string& name) { return name.empty() ? std::string("an empty name names no file") : std::string(); }, ""));
+}
+
 void add_rewrite_options(CLI::App& app, RewriteOptions& options) {
   app.add_flag_callback("--no-verify", [&options] { options.verify = false; }, "do not read the result again, and do not wait for the disk");
   app.add_flag("--force", options.replace, "replace OUT when it is a file that exists");
@@ -138,10 +146,10 @@ Result<Outcome> write_outcome(const Invocation& invocation, const CompressWriteR
 
 Action declare_compress_quantize(CLI::App& app) {
   auto options = std::make_shared<CompressQuantizeOptions>();
-  app.add_option("IN", options->model, "a .gguf file, or the folder of a model with .safetensors")->required();
-  app.add_option("OUT", options->output, "the new .gguf file; for types of safetensors a new folder")->required();
+  never_empty(app.add_option("IN", options->model, "a .gguf file, or the folder of a model with .safetensors")->required());
+  never_empty(app.add_option("OUT", options->output, "the new .gguf file; for types of safetensors a new folder")->required());
   app.add_option("--type,-t", options->type, "a type or mix by llama.cpp's names (Q4_K_M, Q8_0, F16, ...), or for safetensors int8, int4, w8a8, fp8")->required()->type_name("TYPE");
-  app.add_option("--imatrix,--stats", options->importance, "importance of the columns: llama.cpp's imatrix (.dat or .gguf), or statistics of llmops")->type_name("FILE");
+  never_empty(app.add_option("--imatrix,--stats", options->importance, "importance of the columns: llama.cpp's imatrix (.dat or .gguf), or statistics of llmops")->type_name("FILE"));
   app.add_option("--keep", options->keep, "another type for the tensors whose names match ('same': as it is); may be repeated")->type_name("PATTERN=TYPE");
   app.add_flag("--pure", options->pure, "one type for all matrices, no mix");
   app.add_flag("--allow-requantize", options->allow_requantize, "take a source that is quantized already");
@@ -157,10 +165,10 @@ Action declare_compress_quantize(CLI::App& app) {
 Action declare_compress_convert(CLI::App& app) {
   auto options = std::make_shared<CompressConvertOptions>();
   auto shard_size = std::make_shared<std::string>();
-  app.add_option("IN", options->model, "a .gguf file, the folder of a model or adapter with .safetensors, or statistics (imatrix)")->required();
-  app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required();
+  never_empty(app.add_option("IN", options->model, "a .gguf file, the folder of a model or adapter with .safetensors, or statistics (imatrix)")->required());
+  never_empty(app.add_option("OUT", options->output, "a .gguf file, a .safetensors file, or a new folder")->required());
   app.add_option("--dtype", options->dtype, "F32, F16 or BF16 for the matrices (default: as they are; block types become F16 in safetensors)")->type_name("TYPE");
-  app.add_option("--base", options->base, "for a LoRA adapter: the folder of its base model, whose config.json is read")->type_name("PATH");
+  never_empty(app.add_option("--base", options->base, "for a LoRA adapter: the folder of its base model, whose config.json is read")->type_name("PATH"));
   app.add_flag_callback("--no-tokenizer", [options] { options->with_tokenizer = false; }, "write no tokenizer into the GGUF file");
   app.add_option("--shard-size", *shard_size, "most bytes of a .safetensors file in a folder: 4GB, 500MiB (default 5GiB)")->type_name("SIZE");
   add_rewrite_options(app, options->rewrite);

@@ -112,7 +112,7 @@ std::string made_text(const std::vector<MadeAsset>& made) {
   for (const MadeAsset& asset : made) {
     const Json& report = asset.report;
     text += fmt::format("made    {}   compress {}{} from {}   {}", escape_control(asset.path), report.value("command", ""), report["type"].is_string() ? " " + report["type"].get<std::string>() : "", escape_control(report.value("source", "")), when(asset.made.made_ms));
-    if (report["error"].is_object()) text += fmt::format("   rms error {:.3g} of the weights' own", report["error"].value("relative_rms", 0.0));
+    if (report["error"].is_object() && report["error"]["relative_rms"].is_number()) text += fmt::format("   rms error {:.3g} of the weights' own", report["error"]["relative_rms"].get<double>());
     text += fmt::format("   {}\n", report.value("tool", ""));
   }
   return text;

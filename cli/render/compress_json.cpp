@@ -14,8 +14,6 @@ Json shares_to_json(const std::vector<TensorShare>& shares) {
   return json;
 }
 
-Json error_to_json(const TensorError& error) { return {{"largest", error.largest}, {"rms", error.rms}, {"relative_rms", error.relative_rms}, {"cosine", number_or_null(error.cosine)}}; }
-
 }  // namespace
 
 Json compress_prune_to_json(const CompressPruneReport& report) {
@@ -51,19 +49,19 @@ Json compress_plan_to_json(const CompressPlanReport& report) {
     tensors.push_back({{"name", tensor.name}, {"from", text_or_null(tensor.source_type)}, {"type", tensor.type}, {"shape", tensor.shape}, {"parameters", tensor.parameters}, {"bytes", tensor.bytes}, {"error", tensor.error}, {"fixed", tensor.is_fixed}, {"options", std::move(options)}});
   }
   return {{"schema", "llmops.compress-plan/v1"}, {"source", report.source}, {"budget_bytes", report.budget_bytes}, {"file_bytes", report.file_bytes}, {"fixed_bytes", report.fixed_bytes}, {"parameters", report.parameters}, {"bits_per_weight", report.bits_per_weight()},
-          {"error", report.error}, {"relative_rms", report.relative_rms}, {"lower_bound", report.lower_bound}, {"gap", report.gap()}, {"exact", report.is_exact}, {"weighted", report.is_weighted}, {"from_cache", report.from_cache},
+          {"error", report.error}, {"relative_rms", report.relative_rms}, {"lower_bound", report.lower_bound}, {"gap", report.gap()}, {"exact", report.is_exact}, {"weighted", report.is_weighted}, {"common_weight", number_or_null(report.common_weight)}, {"from_cache", report.from_cache},
           {"front", points(report.front)}, {"mixes", points(report.mixes)}, {"tensors", std::move(tensors)}, {"warnings", report.warnings}, {"applied", report.applied ? write_report_json(*report.applied) : Json()}};
 }
 
 Json compress_compare_to_json(const CompressCompareReport& report) {
   Json tensors = Json::array(), shapes = Json::array(), keys = Json::array();
   for (const TensorComparison& tensor : report.tensors) {
-    tensors.push_back({{"name", tensor.name}, {"left_type", tensor.left_type}, {"right_type", tensor.right_type}, {"shape", tensor.shape}, {"left_bytes", tensor.left_bytes}, {"right_bytes", tensor.right_bytes}, {"error", error_to_json(tensor.error)}});
+    tensors.push_back({{"name", tensor.name}, {"left_type", tensor.left_type}, {"right_type", tensor.right_type}, {"shape", tensor.shape}, {"left_bytes", tensor.left_bytes}, {"right_bytes", tensor.right_bytes}, {"error", tensor_error_json(tensor.error)}});
   }
   for (const ShapeDifference& shape : report.shapes) shapes.push_back({{"name", shape.name}, {"left", shape.left}, {"right", shape.right}});
   for (const KeyDifference& key : report.keys) keys.push_back({{"key", key.key}, {"left", key.left}, {"right", key.right}});
   return {{"schema", "llmops.compress-compare/v1"}, {"left", report.left}, {"right", report.right}, {"left_format", report.left_format}, {"right_format", report.right_format}, {"same", report.is_same()}, {"parameters", report.parameters},
-          {"left_bytes", report.left_bytes}, {"right_bytes", report.right_bytes}, {"error", error_to_json(report.error)}, {"odd", report.odd}, {"tensors", std::move(tensors)}, {"only_left", report.only_left}, {"only_right", report.only_right}, {"shapes", std::move(shapes)}, {"keys", std::move(keys)}};
+          {"left_bytes", report.left_bytes}, {"right_bytes", report.right_bytes}, {"error", tensor_error_json(report.error)}, {"odd", report.odd}, {"tensors", std::move(tensors)}, {"only_left", report.only_left}, {"only_right", report.only_right}, {"shapes", std::move(shapes)}, {"keys", std::move(keys)}};
 }
 
 Json compress_inspect_to_json(const CompressInspectReport& report) {

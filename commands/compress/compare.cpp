@@ -7,6 +7,8 @@
 #include <cmath>
 #include <map>
 
+#include "core/base/hash.h"
+#include "core/format/gguf.h"
 #include "core/model/conversion.h"
 
 namespace llmops {
@@ -46,14 +48,25 @@ uint64_t stored_bytes(const Side& side, const TensorRecipe& recipe) {
 
 std::string stored_type(const Side& side, const TensorRecipe& recipe) { return recipe.sources.empty() ? recipe.type : side.model.tensors[recipe.sources[0]].type; }
 
-void compare_keys(const Side& left, const Side& right, CompressCompareReport& report) {
-  if (left.model.format != "gguf" || right.model.format != "gguf") return;
-  for (const auto& [key, value] : left.model.metadata.items()) {
-    const auto other = right.model.metadata.find(key);
-    if (other == right.model.metadata.end()) report.keys.push_back({key, value, Json()});
+// The keys of a GGUF file; arrays, which may be a whole vocabulary, by their digest.
+Result<Json> keys_of(const Model& model) {
+  Json keys = model.metadata;
+  LLMOPS_ASSIGN(const GgufFile file, read_gguf(model.parts[0].path, model.parts[0].shown_name));
+  for (const GgufEntry& entry : file.entries) if (entry.kind == GgufKind::kArray) keys[entry.key]["sha256"] = sha256_hex(entry.bytes);
+  return keys;
+}
+
+Status compare_keys(const Side& left, const Side& right, CompressCompareReport& report) {
+  if (left.model.format != "gguf" || right.model.format != "gguf") return {};
+  LLMOPS_ASSIGN(const Json left_keys, keys_of(left.model));
+  LLMOPS_ASSIGN(const Json right_keys, keys_of(right.model));
+  for (const auto& [key, value] : left_keys.items()) {
+    const auto other = right_keys.find(key);
+    if (other == right_keys.end()) report.keys.push_back({key, value, Json()});
     else if (*other != value) report.keys.push_back({key, value, *other});
   }
-  for (const auto& [key, value] : right.model.metadata.items()) if (!left.model.metadata.contains(key)) report.keys.push_back({key, Json(), value});
+  for (const auto& [key, value] : right_keys.items()) if (!left_keys.contains(key)) report.keys.push_back({key, Json(), value});
+  return {};
 }
 
 // Pairs with NaN or infinity have no difference: they become zeros on both sides. How many of them are not the same.
@@ -105,7 +118,7 @@ Result<CompressCompareReport> compress_compare(const Session& session, const Com
   report.right = options.right;
   report.left_format = left.model.format;
   report.right_format = right.model.format;
-  compare_keys(left, right, report);
+  LLMOPS_CHECK(compare_keys(left, right, report));
   const Pairs pairs = pair_up(left, right, report);
   LLMOPS_ASSIGN(const WeightReader left_reader, WeightReader::open(left.model));
   LLMOPS_ASSIGN(const WeightReader right_reader, WeightReader::open(right.model));

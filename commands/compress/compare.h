@@ -14,7 +14,7 @@ struct TensorComparison {
   TensorError error;                    // of the right one against the left one
 };
 struct ShapeDifference { std::string name; std::vector<uint64_t> left, right; };
-struct KeyDifference { std::string key; Json left, right; };   // null: not there
+struct KeyDifference { std::string key; Json left, right; };   // null: not there; an array: {type, count, sha256} of its bytes
 
 struct CompressCompareReport {
   std::string left, right, left_format, right_format;

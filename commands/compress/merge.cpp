@@ -31,6 +31,7 @@ class Merger {
     WeightsPlan plan;
     LLMOPS_ASSIGN(plan, to_gguf ? plan_gguf_of(base_, options_.base, true) : plan_same_safetensors(base_));
     LLMOPS_CHECK(find_targets(plan));
+    plan.warnings.insert(plan.warnings.end(), adapter_.model.warnings.begin(), adapter_.model.warnings.end());
     LLMOPS_ASSIGN(const WeightReader reader, WeightReader::open(adapter_.model));
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "merge";
@@ -71,10 +72,14 @@ class Merger {
       const AdapterPair& pair = *found->second;
       if (recipe.shape != std::vector<uint64_t>{pair.outputs, pair.inputs}) return Error(ErrorCode::kData, fmt::format("the adapter changes '{}' as {} x {}, and the base has {} x {}", pair.target, pair.outputs, pair.inputs, recipe.row_count(), recipe.row_length()), "it was trained for another model");
       const BlockType* type = find_block_type(recipe.type);
-      if (type == nullptr || type->elements > 1) return Error(ErrorCode::kUsage, fmt::format("tensor '{}' of the base is quantized ({})", recipe.name, recipe.type), "merge into the F16 or BF16 weights, then quantize");
+      if (recipe.type != "F64" && (type == nullptr || type->elements > 1)) return Error(ErrorCode::kUsage, fmt::format("tensor '{}' of the base is quantized ({})", recipe.name, recipe.type), "merge into the F16 or BF16 weights, then quantize");
       LLMOPS_ASSIGN(std::vector<uint32_t> rows, rows_of(recipe, pair));
       targets_[recipe.name] = {&pair, std::move(rows)};
       wanted.erase(found);
+    }
+    const auto is_expert = [](const auto& one) { return one.first.find(".experts.") != std::string::npos; };
+    if (const auto expert = std::find_if(wanted.begin(), wanted.end(), is_expert); expert != wanted.end() && plan.format == "gguf") {
+      return Error(ErrorCode::kUsage, fmt::format("the adapter changes the expert '{}', and adapters of experts are not merged into GGUF, which stacks them", expert->first), "merge into the folder of the base, then convert: llmops compress convert");
     }
     if (!wanted.empty()) return Error(ErrorCode::kData, fmt::format("the base has no '{}', which the adapter changes ({} of its {} matrices)", wanted.begin()->first, wanted.size(), adapter_.pairs.size()), "it was trained for another model");
     return {};
@@ -85,7 +90,10 @@ class Merger {
     const Architecture* architecture = architecture_of_gguf(base_.architecture, false);
     const bool is_query = recipe.name.find(".attn_q.") != std::string::npos, is_key = recipe.name.find(".attn_k.") != std::string::npos;
     if (!architecture->interleaves_rope || (!is_query && !is_key)) return std::vector<uint32_t>();
-    const auto number = [&](const char* key) { return base_.metadata.value(fmt::format("{}.{}", base_.architecture, key), uint64_t{0}); };
+    const auto number = [&](const char* key) {
+      const auto found = base_.metadata.find(fmt::format("{}.{}", base_.architecture, key));
+      return found != base_.metadata.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+    };
     const uint64_t heads = number("attention.head_count"), key_heads = number("attention.head_count_kv"), of = is_query || key_heads == 0 ? heads : key_heads;
     if (of == 0 || pair.outputs % (2 * of) != 0) return Error(ErrorCode::kData, fmt::format("tensor '{}' has {} rows, which do not divide into {} heads of even size", recipe.name, pair.outputs, of));
     return interleaved_rows(pair.outputs, of);
@@ -124,6 +132,7 @@ Result<CompressWriteReport> convert_adapter(const Session& session, const Compre
   RewriteOptions rewriting = options.rewrite;
   rewriting.command = "convert";
   rewriting.output = options.output;
+  rewriting.inputs = {(fs::path(options.base) / "config.json").generic_string()};
   rewriting.options = {{"base", options.base}};
   return rewrite(session, adapter.model, options.adapter, std::move(plan), rewriting);
 }

@@ -6,7 +6,8 @@
 namespace llmops {
 
 struct CompressMergeOptions { std::string base, adapter, output; RewriteOptions rewrite; };
-// OUT is of the base's format, or GGUF. Errors: open_model, open_adapter, rewrite; kData: a target that the base does not have, or of another shape; kUsage: a base that is quantized.
+// OUT is of the base's format, or GGUF. Errors: open_model, open_adapter, rewrite; kData: a target that the base does not have, or of another shape; kUsage: a base that is quantized, an adapter of experts
+// for GGUF.
 Result<CompressWriteReport> compress_merge(const Session& session, const CompressMergeOptions& options);
 
 // The adapter as a GGUF file for `base` (its config.json is read).

@@ -23,10 +23,23 @@ struct OutputFiles::Open {
   }
 };
 
-Result<OutputFiles> OutputFiles::plan(const fs::path& path, const WeightsPlan& weights, uint64_t shard_bytes) {
+namespace {
+
+// A folder is made under another name: errors speak of the one that it will have.
+Status under_name(Status done, const fs::path& folder, const fs::path& path) {
+  if (done || folder.empty()) return done;
+  std::string& message = done.error().message;
+  const std::string temporary = folder.string();
+  if (const size_t at = message.find(temporary); at != std::string::npos) message.replace(at, temporary.size(), path.string());
+  return done;
+}
+
+}  // namespace
+
+Result<OutputFiles> OutputFiles::plan(const fs::path& path, const WeightsPlan& weights, uint64_t shard_bytes, bool is_folder) {
   OutputFiles made;
   made.path_ = path;
-  made.is_folder_ = weights.format == "safetensors" && path.extension() != ".safetensors";
+  made.is_folder_ = is_folder;
   made.beside_ = weights.files;
   for (const TensorRecipe& recipe : weights.recipes) {
     LLMOPS_ASSIGN(std::vector<StoredTensor> stored, stored_tensors(recipe));
@@ -94,6 +107,10 @@ Status OutputFiles::create(bool durable, bool replace) {
   is_durable_ = durable;
   is_replacing_ = replace;
   open_ = std::make_shared<Open>();
+  return under_name(open_all(), folder_, path_);
+}
+
+Status OutputFiles::open_all() {
   if (is_folder_) {
     remove_stale_siblings(path_);
     folder_ = temporary_sibling(path_);
@@ -122,14 +139,14 @@ Status OutputFiles::add_constants() const {
 Status OutputFiles::write(const OutputPlace& place, uint64_t first_row, std::string_view bytes) const {
   const WeightWriter& writer = open_->writers[place.file];
   const uint64_t offset = place.offset_bytes + first_row * place.row_bytes;
-  LLMOPS_CHECK(writer.write_at(bytes, offset));
+  LLMOPS_CHECK(under_name(writer.write_at(bytes, offset), folder_, path_));
   if (is_durable_) writer.start_writeback(offset, bytes.size());
   return {};
 }
 
 Status OutputFiles::read(const OutputPlace& place, uint64_t first_row, uint64_t rows, std::string& bytes) const {
   bytes.resize(rows * place.row_bytes);
-  return open_->readers[place.file].read_at(bytes.data(), bytes.size(), place.offset_bytes + first_row * place.row_bytes);
+  return under_name(open_->readers[place.file].read_at(bytes.data(), bytes.size(), place.offset_bytes + first_row * place.row_bytes), folder_, path_);
 }
 
 Result<std::vector<CompressWriteReport::File>> OutputFiles::files(bool digest) const {
@@ -143,7 +160,9 @@ Result<std::vector<CompressWriteReport::File>> OutputFiles::files(bool digest) c
   return made;
 }
 
-Status OutputFiles::finish() {
+Status OutputFiles::finish() { return under_name(finish_all(), folder_, path_); }
+
+Status OutputFiles::finish_all() {
   open_->readers.clear();
   for (WeightWriter& writer : open_->writers) LLMOPS_CHECK(writer.finish(is_durable_, is_replacing_));
   if (!is_folder_) return {};

@@ -14,9 +14,8 @@ struct OutputPlace { size_t file = 0; uint64_t offset_bytes = 0, row_bytes = 0; 
 
 class OutputFiles {
  public:
-  // Works out every size; nothing is written. `path`: absolute.
-  static Result<OutputFiles> plan(const fs::path& path, const WeightsPlan& weights, uint64_t shard_bytes);
-  bool is_folder() const { return is_folder_; }
+  // Works out every size; nothing is written. `path`: absolute; `is_folder`: it becomes a folder.
+  static Result<OutputFiles> plan(const fs::path& path, const WeightsPlan& weights, uint64_t shard_bytes, bool is_folder);
   uint64_t size_bytes() const;                                   // of all files of weights
   const std::vector<StoredTensor>& stored(size_t recipe) const { return stored_[recipe]; }
   const std::vector<OutputPlace>& places(size_t recipe) const { return places_[recipe]; }
@@ -33,6 +32,8 @@ class OutputFiles {
   struct File { std::string name; std::vector<TensorInfo> tensors; std::string header; uint64_t size_bytes = 0; };
   Status lay_out(const WeightsPlan& weights, uint64_t shard_bytes);
   Status add_constants() const;
+  Status open_all();
+  Status finish_all();
   bool is_folder_ = false, is_durable_ = false, is_replacing_ = false;
   fs::path path_, folder_;                                       // folder_: unfinished, renamed to path_
   std::vector<File> files_;

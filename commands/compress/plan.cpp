@@ -35,11 +35,13 @@ class Planner {
     set_entry(plan_.entries, gguf_u32("general.file_type", 0));
     mark_quantized(plan_.entries);
     if (report_.is_weighted) describe_importance(calibration_, options_.importance, plan_.entries);
-    TypeErrorsRequest request{&session_, &model_, &plan_, &is_open_, report_.is_weighted ? &importance_ : nullptr, importance_digest_, options_.use_cache, options_.rewrite.threads};
+    TypeErrorsRequest request{&session_, &model_, &plan_, &is_open_, report_.is_weighted ? &importance_ : nullptr, report_.common_weight.value_or(1), importance_digest_, options_.use_cache, options_.rewrite.threads};
     LLMOPS_ASSIGN(errors_, measure_type_errors(request));
     report_.source = options_.model;
     report_.from_cache = errors_.from_cache;
-    report_.warnings = plan_.warnings;
+    report_.warnings = model_.warnings;
+    report_.warnings.insert(report_.warnings.end(), plan_.warnings.begin(), plan_.warnings.end());
+    report_.warnings.insert(report_.warnings.end(), importance_warnings_.begin(), importance_warnings_.end());
     LLMOPS_CHECK(make_items());
     LLMOPS_CHECK(measure_mixes());
     LLMOPS_CHECK(read_budget());
@@ -83,6 +85,9 @@ class Planner {
     LLMOPS_ASSIGN(const FileDigest digest, sha256_file((here_ / options_.importance).lexically_normal()));
     importance_digest_ = digest.sha256;
     report_.is_weighted = true;
+    warn_of_refused(calibration_, importance_warnings_);
+    report_.common_weight = importance_.common_weight();
+    if (const std::string told = importance_.told(plan_); !told.empty()) importance_warnings_.push_back(fmt::format("{}: each of their values weighs {:.3g}, the mean of the weighted ones", told, *report_.common_weight));
     return {};
   }
 
@@ -107,7 +112,7 @@ class Planner {
       report_.tensors.push_back(std::move(tensor));
     }
     // What is left of the file beside its tensors is the header.
-    LLMOPS_ASSIGN(const OutputFiles output, OutputFiles::plan(here_ / "plan.gguf", plan_, 0));
+    LLMOPS_ASSIGN(const OutputFiles output, OutputFiles::plan(here_ / "plan.gguf", plan_, 0, false));
     uint64_t tensors = 0;
     for (const TensorRecipe& recipe : plan_.recipes) tensors += bytes_as(recipe, recipe.type);
     header_bytes_ = output.size_bytes() - tensors;
@@ -210,14 +215,10 @@ class Planner {
   }
 
   Status apply() {
-    std::map<std::string, uint64_t> parameters;
     WeightsPlan made = plan_;
-    for (size_t i = 0; i < made.recipes.size(); ++i) {
-      made.recipes[i].type = report_.tensors[i].type;
-      if (is_open_[i]) parameters[made.recipes[i].type] += report_.tensors[i].parameters;
-    }
-    const auto most = std::max_element(parameters.begin(), parameters.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (const Mix* mix = most == parameters.end() ? nullptr : find_mix(most->first)) set_entry(made.entries, gguf_u32("general.file_type", mix->file_type));
+    for (size_t i = 0; i < made.recipes.size(); ++i) made.recipes[i].type = report_.tensors[i].type;
+    set_entry(made.entries, gguf_u32("general.file_type", file_type_of(made)));
+    made.warnings.insert(made.warnings.end(), importance_warnings_.begin(), importance_warnings_.end());
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "plan";
     rewriting.output = options_.apply;
@@ -238,6 +239,7 @@ class Planner {
   Calibration calibration_;
   ImportanceTable importance_;
   std::string importance_digest_;
+  std::vector<std::string> importance_warnings_;
   TypeErrors errors_;
   std::vector<AllocationItem> items_;
   uint64_t header_bytes_ = 0, alignment_ = 32;

@@ -16,7 +16,7 @@ struct PlannedTensor {
   std::string name, source_type, type;
   std::vector<uint64_t> shape;
   uint64_t parameters = 0, bytes = 0;
-  double error = 0;                     // sum of squared errors, weighted by importance where there is some
+  double error = 0;                     // sum of squared errors, weighted by importance (of tensors without: the common weight)
   bool is_fixed = false;                // norms, vectors: no choice
   struct Option { std::string type; uint64_t bytes = 0; double error = 0; };
   std::vector<Option> options;          // by size
@@ -29,6 +29,7 @@ struct CompressPlanReport {
   uint64_t budget_bytes = 0, file_bytes = 0, fixed_bytes = 0, parameters = 0;
   double error = 0, relative_rms = 0, lower_bound = 0;
   bool is_exact = false, is_weighted = false, from_cache = false;
+  std::optional<double> common_weight;  // of each value of tensors without statistics: the mean importance of those that have some; nullopt: nothing is weighted
   std::vector<PlannedTensor> tensors;
   std::vector<PlanPoint> front, mixes;
   std::vector<std::string> warnings;

@@ -8,10 +8,7 @@ namespace {
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-Json error_to_json(const std::optional<TensorError>& error) {
-  if (!error) return Json();
-  return {{"largest", error->largest}, {"rms", error->rms}, {"relative_rms", error->relative_rms}, {"cosine", error->cosine ? Json(*error->cosine) : Json()}};
-}
+Json error_or_null(const std::optional<TensorError>& error) { return error ? tensor_error_json(*error) : Json(); }
 
 Json files_to_json(const std::vector<CompressWriteReport::File>& files) {
   Json json = Json::array();
@@ -21,15 +18,20 @@ Json files_to_json(const std::vector<CompressWriteReport::File>& files) {
 
 }  // namespace
 
+Json tensor_error_json(const TensorError& error) {
+  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
+  return {{"largest", error.largest}, {"rms", error.rms}, {"relative_rms", number(error.relative_rms)}, {"cosine", number(error.cosine)}};
+}
+
 Json write_report_json(const CompressWriteReport& report) {
   Json tensors = Json::array();
   for (const TensorChange& tensor : report.tensors) {
     tensors.push_back({{"name", tensor.name}, {"source", text_or_null(tensor.source)}, {"from", text_or_null(tensor.from)}, {"to", tensor.to}, {"shape", tensor.shape}, {"parameters", tensor.parameters}, {"bytes_before", tensor.bytes_before},
-        {"bytes_after", tensor.bytes_after}, {"note", text_or_null(tensor.note)}, {"past_range", tensor.past_range}, {"error", error_to_json(tensor.error)}});
+        {"bytes_after", tensor.bytes_after}, {"note", text_or_null(tensor.note)}, {"past_range", tensor.past_range}, {"error", error_or_null(tensor.error)}});
   }
   return {{"schema", "llmops.compress-write/v1"}, {"command", report.command}, {"source", report.source}, {"output", report.output}, {"format", report.format}, {"type", text_or_null(report.type)}, {"dry_run", report.is_dry}, {"verified", report.is_verified},
           {"tool", "llmops " LLMOPS_VERSION}, {"options", report.options}, {"parameters", report.parameters}, {"bytes_before", report.bytes_before}, {"bytes_after", report.bytes_after}, {"bits_per_weight", report.bits_per_weight()}, {"output_bytes", report.output_bytes},
-          {"error", error_to_json(report.error)}, {"sources", files_to_json(report.sources)}, {"outputs", files_to_json(report.outputs)}, {"tensors", std::move(tensors)}, {"warnings", report.warnings}};
+          {"error", error_or_null(report.error)}, {"sources", files_to_json(report.sources)}, {"outputs", files_to_json(report.outputs)}, {"tensors", std::move(tensors)}, {"warnings", report.warnings}};
 }
 
 Status keep_provenance(const Session& session, const CompressWriteReport& report) {

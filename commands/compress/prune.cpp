@@ -36,6 +36,8 @@ Status check_sources(const Model& model) {
   return {};
 }
 
+Error unread_statistics(const std::string& by) { return Error(ErrorCode::kUsage, fmt::format("--stats is not read by {}", by), "leave it out: --method wanda and sparsegpt, --drop-count and --width read it"); }
+
 class ZeroPruner {
  public:
   ZeroPruner(const Session& session, const CompressPruneOptions& options, const Model& model, WeightsPlan plan) : session_(session), options_(options), model_(model), plan_(std::move(plan)) {}
@@ -45,10 +47,7 @@ class ZeroPruner {
     if (std::none_of(plan_.recipes.begin(), plan_.recipes.end(), is_prunable)) return Error(ErrorCode::kData, fmt::format("'{}' has no attention or feed-forward matrices to prune", options_.model), "names: llmops compress inspect MODEL");
     LLMOPS_CHECK(read_target());
     LLMOPS_CHECK(read_statistics());
-    for (size_t i = 0; i < plan_.recipes.size(); ++i) {
-      index_of_[plan_.recipes[i].name] = i;
-      results_.emplace_back();
-    }
+    results_.resize(plan_.recipes.size());
     RewriteOptions rewriting = options_.rewrite;
     rewriting.command = "prune";
     rewriting.output = options_.output;
@@ -87,7 +86,7 @@ class ZeroPruner {
   }
 
   Status read_statistics() {
-    if (method_ == PruneMethod::kMagnitude) return {};
+    if (method_ == PruneMethod::kMagnitude) return options_.statistics.empty() ? Status() : unread_statistics("--method magnitude");
     if (options_.statistics.empty()) return Error(ErrorCode::kUsage, fmt::format("--method {} needs statistics of the layers' inputs", options_.method), "give --stats FILE: docs/calibration.md says how such a file is made; magnitude needs none");
     LLMOPS_ASSIGN(calibration_, open_calibration((session_.surroundings().working_directory / options_.statistics).lexically_normal(), options_.statistics));
     for (const TensorRecipe& recipe : plan_.recipes) {
@@ -132,7 +131,7 @@ class ZeroPruner {
     const size_t columns = recipe.row_length(), matrices = recipe.shape.size() > 2 ? recipe.shape[0] : 1, rows = recipe.row_count() / matrices;
     PruneCounts total;
     for (size_t matrix = 0; matrix < matrices; ++matrix) {
-      auto counts = prune_matrix(recipe, {values.data() + matrix * rows * columns, rows, columns}, matrix);
+      auto counts = prune_matrix(index, {values.data() + matrix * rows * columns, rows, columns}, matrix);
       if (!counts) return Error(counts.error().code, fmt::format("tensor '{}': {}", recipe.name, counts.error().message), counts.error().hint);
       total.weights += counts->weights;
       total.zeros_before += counts->zeros_before;
@@ -144,12 +143,12 @@ class ZeroPruner {
     return {};
   }
 
-  Result<PruneCounts> prune_matrix(const TensorRecipe& recipe, MatrixView matrix, size_t number) {
+  Result<PruneCounts> prune_matrix(size_t recipe, MatrixView matrix, size_t number) {
     if (method_ == PruneMethod::kMagnitude) {
       if (options_.scope == "global") return prune_cut(matrix, cut_);
       return prune_magnitude(matrix, target_, options_.scope == "row" ? PruneScope::kRow : PruneScope::kMatrix);
     }
-    const MatrixStatistics& found = statistics_[index_of_.at(recipe.name)][number];
+    const MatrixStatistics& found = statistics_[recipe][number];
     if (method_ == PruneMethod::kWanda) return prune_wanda(matrix, found.mean_squares, target_);
     LLMOPS_ASSIGN(std::vector<float> gram, calibration_.read_hessian(found.entry->name));
     return prune_sparse_gpt(matrix, std::move(gram), target_);
@@ -164,7 +163,6 @@ class ZeroPruner {
   Calibration calibration_;
   std::vector<std::vector<MatrixStatistics>> statistics_;   // of the recipes
   MagnitudeCut cut_;
-  std::map<std::string, size_t> index_of_;
   std::vector<std::optional<PruneCounts>> results_;   // of the recipes; each is written by one thread
 };
 
@@ -209,6 +207,7 @@ Result<CompressPruneReport> compress_prune(const Session& session, const Compres
   if (ways != 1) return Error(ErrorCode::kUsage, ways == 0 ? "nothing says what to prune" : "more than one way to prune is given", "one of: --sparsity S or --pattern N:M, --drop-layers LIST or --drop-count N, --width heads=N,ffn=M");
   if (!options.drop_layers.empty() && options.drop_count) return Error(ErrorCode::kUsage, "--drop-layers and --drop-count exclude each other");
   if (options.sparsity && !options.pattern.empty()) return Error(ErrorCode::kUsage, "--sparsity and --pattern exclude each other: 2:4 is a sparsity of a half");
+  if (!options.drop_layers.empty() && !options.statistics.empty()) return unread_statistics("--drop-layers");
   LLMOPS_ASSIGN(const Model model, open_model((session.surroundings().working_directory / options.model).lexically_normal(), options.model));
   LLMOPS_CHECK(check_plain(model, options.model));
   LLMOPS_CHECK(check_sources(model));

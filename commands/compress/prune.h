@@ -29,7 +29,8 @@ struct CompressPruneReport {
   double sparsity_after() const;
 };
 // Attention and feed-forward matrices alone are pruned to zeros; embedding, output, norms and routers stay. Errors: those of quantize; kUsage: no or more than one way
-// to prune, a layer that is first, last or not there, widths that do not divide; kData: statistics that lack a matrix (Wanda, SparseGPT), a Hessian that is no positive
+// to prune, statistics that the method does not read, a layer that is first, last or not there, widths that do not divide; kData: shapes that the model's own numbers do not give,
+// layers that no tensor is named for; statistics that lack a matrix (Wanda, SparseGPT), a Hessian that is no positive
 // definite matrix; a source that is quantized.
 Result<CompressPruneReport> compress_prune(const Session& session, const CompressPruneOptions& options);
 

@@ -2,12 +2,15 @@
 #include "commands/compress/prune_shape.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "commands/compress/model_numbers.h"
 #include "core/model/architectures.h"
@@ -15,10 +18,13 @@
 namespace llmops {
 namespace {
 
+// What stands before the number of a layer. Whatever ends in "layers." would also take the layers of a model's vision tower, which count for themselves.
+constexpr std::array<std::string_view, 5> kLayerPrefixes{"model.layers.", "blk.", "gpt_neox.layers.", "bert.encoder.layer.", "language_model.model.layers."};
+
 // "model.layers.12.mlp.up_proj.weight" -> 12, and where the number stands.
 struct LayerName { uint64_t layer; size_t at, size; };
 std::optional<LayerName> layer_of(const std::string& name) {
-  for (const std::string_view prefix : {"model.layers.", "blk."}) {
+  for (const std::string_view prefix : kLayerPrefixes) {
     if (!name.starts_with(prefix)) continue;
     uint64_t layer = 0;
     const auto [end, failed] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), layer);
@@ -37,9 +43,11 @@ std::string stem_of(const std::string& name, const Architecture& architecture) {
   return place ? place->stem : "";
 }
 
+constexpr const char* kOtherModel = "config.json, or the file's keys, are of another model";
+
 using Kept = std::vector<uint32_t>;   // in order
 
-// Rows (of vectors: values) that stay, on top of what the recipe takes already; `matrices` of a stack each lose the same.
+// Rows (of vectors: values) that stay, on top of what the recipe takes already; `matrices` of a stack each lose the same. Precondition: `of` rows in each matrix.
 void keep_rows(TensorRecipe& recipe, const Kept& kept, uint64_t of) {
   std::vector<uint32_t>& order = recipe.shape.size() == 1 ? recipe.columns : recipe.rows;
   const uint64_t all = recipe.shape.size() == 1 ? recipe.shape[0] : recipe.row_count(), matrices = all / of;
@@ -84,6 +92,7 @@ class ShapePruner {
   Result<CompressPruneReport> run() {
     layers_ = numbers_.get(ModelNumber::kLayers);
     if (layers_ == 0) return Error(ErrorCode::kData, "the model does not say how many layers it has", "give the folder that holds config.json, or a GGUF file");
+    if (layers_ > plan_.recipes.size()) return Error(ErrorCode::kData, fmt::format("the model says it has {} layers, and it holds {} tensors", layers_, plan_.recipes.size()), "config.json is of another model");
     if (!options_.statistics.empty()) {
       LLMOPS_ASSIGN(calibration_, open_calibration((session_.surroundings().working_directory / options_.statistics).lexically_normal(), options_.statistics));
     }
@@ -109,7 +118,7 @@ class ShapePruner {
     if (!options_.drop_layers.empty()) return parse_numbers(options_.drop_layers, layers_ - 1);
     if (calibration_.block_influence.empty()) return Error(ErrorCode::kUsage, "--drop-count needs the influence of the layers", "give --stats FILE with block_influence (docs/calibration.md), or name them: --drop-layers 10,12");
     if (calibration_.block_influence.size() != layers_) return Error(ErrorCode::kData, fmt::format("'{}' has the influence of {} layers, and the model has {}", options_.statistics, calibration_.block_influence.size(), layers_));
-    if (*options_.drop_count + 2 > layers_) return Error(ErrorCode::kUsage, fmt::format("{} layers cannot go: the model has {}, and the first and the last stay", *options_.drop_count, layers_));
+    if (layers_ < 2 || *options_.drop_count > layers_ - 2) return Error(ErrorCode::kUsage, fmt::format("{} layers cannot go: the model has {}, and the first and the last stay", *options_.drop_count, layers_));
     // The first and the last layer always stay (Men et al. 2024).
     std::vector<uint64_t> order(layers_ - 2);
     std::iota(order.begin(), order.end(), uint64_t{1});
@@ -119,8 +128,19 @@ class ShapePruner {
     return order;
   }
 
+  // Where names say no layer, nothing would go but the number of layers.
+  Status check_layer_names() const {
+    std::set<uint64_t> named;
+    for (const TensorRecipe& recipe : plan_.recipes) if (const auto place = layer_of(recipe.name)) named.insert(place->layer);
+    for (uint64_t layer = 0; layer < layers_; ++layer) {
+      if (!named.contains(layer)) return Error(ErrorCode::kData, fmt::format("the model says it has {} layers, and no tensor is known as one of layer {}", layers_, layer), fmt::format("names that are known begin with: {}", fmt::join(kLayerPrefixes, ", ")));
+    }
+    return {};
+  }
+
   Status drop_layers() {
     LLMOPS_ASSIGN(const std::vector<uint64_t> dropped, layers_to_drop());
+    LLMOPS_CHECK(check_layer_names());
     if (!dropped.empty() && (dropped.front() == 0 || dropped.back() == layers_ - 1)) return Error(ErrorCode::kUsage, "the first and the last layer cannot be dropped: no other layer does their work");
     std::vector<TensorRecipe> kept;
     for (TensorRecipe& recipe : plan_.recipes) {
@@ -187,8 +207,10 @@ class ShapePruner {
     report_.key_heads_before = std::max<uint64_t>(numbers_.get(ModelNumber::kKeyHeads), numbers_.get(ModelNumber::kKeyHeads) == 0 ? report_.heads_before : 1);
     report_.ffn_before = numbers_.get(ModelNumber::kFeedForward);
     if (report_.heads_before == 0 || report_.ffn_before == 0) return Error(ErrorCode::kData, "the model does not say how many heads and channels it has");
-    LLMOPS_CHECK(parse_width());
+    if (report_.heads_before % report_.key_heads_before != 0) return Error(ErrorCode::kData, fmt::format("the model says {} heads and {} of keys and values, which do not divide", report_.heads_before, report_.key_heads_before));
     LLMOPS_CHECK(find_head_size());
+    LLMOPS_CHECK(check_shapes());
+    LLMOPS_CHECK(parse_width());
     LLMOPS_CHECK(measure_importance());
     for (TensorRecipe& recipe : plan_.recipes) if (const auto place = layer_of(recipe.name)) LLMOPS_CHECK(narrow_tensor(recipe, place->layer));
     LLMOPS_CHECK(numbers_.set(ModelNumber::kHeads, report_.heads_after));
@@ -201,10 +223,58 @@ class ShapePruner {
 
   Status find_head_size() {
     for (const TensorRecipe& recipe : plan_.recipes) {
-      const std::string stem = stem_of(recipe.name, *architecture_);
-      if (stem == "attn_output" && recipe.shape.size() == 2) head_size_ = recipe.row_length() / report_.heads_before;
+      if (head_size_ != 0 || stem_of(recipe.name, *architecture_) != "attn_output" || recipe.shape.size() != 2) continue;
+      if (recipe.row_length() % report_.heads_before != 0) return Error(ErrorCode::kData, fmt::format("tensor '{}' has rows of {}, which do not divide into {} heads", recipe.name, recipe.row_length(), report_.heads_before), kOtherModel);
+      head_size_ = recipe.row_length() / report_.heads_before;
     }
     if (head_size_ == 0) return Error(ErrorCode::kData, "the model has no matrix that puts its heads together");
+    return {};
+  }
+
+  // What the numbers of the model make of a tensor: its rows (of a vector its values), or the length of its rows; nullopt: neither changes.
+  struct Extent { uint64_t size = 0; bool is_columns = false; };
+  std::optional<Extent> extent_of(const TensorRecipe& recipe, const std::string& stem) const {
+    const uint64_t query_rows = report_.heads_before * head_size_, key_rows = report_.key_heads_before * head_size_;
+    const bool is_vector = recipe.shape.size() < 2 && !recipe.name.ends_with("weight");
+    if (stem == "attn_q") return Extent{query_rows};
+    if (stem == "attn_k" || stem == "attn_v") return Extent{key_rows};
+    if (stem == "attn_qkv") return Extent{query_rows + 2 * key_rows};
+    if (stem == "attn_output") return is_vector ? std::nullopt : std::optional(Extent{query_rows, true});
+    if (!stem.starts_with("ffn_") || stem == "ffn_norm" || stem == "ffn_gate_inp") return std::nullopt;
+    if (stem.starts_with("ffn_down")) return is_vector ? std::nullopt : std::optional(Extent{report_.ffn_before, true});
+    return Extent{architecture_->model_type == "phi3" && stem == "ffn_up" ? 2 * report_.ffn_before : report_.ffn_before};
+  }
+
+  // Every tensor that changes against what the model says of itself, before any of its rows is counted by that.
+  Status check_shapes() const {
+    std::vector<std::set<std::string>> found(layers_);
+    for (const TensorRecipe& recipe : plan_.recipes) {
+      const auto place = layer_of(recipe.name);
+      if (!place) continue;
+      if (place->layer >= layers_) return Error(ErrorCode::kData, fmt::format("tensor '{}' is of a layer past the last ({})", recipe.name, layers_ - 1));
+      const std::string stem = stem_of(recipe.name, *architecture_);
+      const auto extent = extent_of(recipe, stem);
+      if (!extent) continue;
+      const size_t rank = recipe.shape.size(), least = extent->is_columns || recipe.name.ends_with("weight") ? 2 : 1;
+      if (rank < least || rank > 3) return Error(ErrorCode::kData, fmt::format("tensor '{}' has {} dimensions", recipe.name, rank), kOtherModel);
+      const uint64_t size = extent->is_columns ? recipe.row_length() : rank == 1 ? recipe.shape[0] : recipe.shape[rank - 2];
+      if (size != extent->size) return Error(ErrorCode::kData, fmt::format("tensor '{}' has {} {}, and the model says {}", recipe.name, size, extent->is_columns ? "columns" : rank == 1 ? "values" : "rows", extent->size), kOtherModel);
+      if (rank > 1) found[place->layer].insert(stem);
+    }
+    return check_layers(found);
+  }
+
+  // `found`: stems of the matrices of each layer.
+  Status check_layers(const std::vector<std::set<std::string>>& found) const {
+    for (uint64_t layer = 0; layer < layers_; ++layer) {
+      const std::set<std::string>& stems = found[layer];
+      const std::string ending = stems.contains("ffn_down_exps") ? "_exps" : "";
+      std::vector<std::string> wanted = {"attn_output", "ffn_up" + ending, "ffn_down" + ending};
+      if (!stems.contains("attn_qkv")) wanted.insert(wanted.end(), {"attn_q", "attn_k", "attn_v"});
+      for (const std::string& stem : wanted) {
+        if (!stems.contains(stem)) return Error(ErrorCode::kData, fmt::format("layer {} has no matrix that GGUF knows as '{}'", layer, stem), "fetch the model again: it is not whole");
+      }
+    }
     return {};
   }
 
@@ -275,7 +345,6 @@ class ShapePruner {
 
   Status narrow_tensor(TensorRecipe& recipe, uint64_t layer) {
     const std::string stem = stem_of(recipe.name, *architecture_);
-    if (layer >= layers_) return Error(ErrorCode::kData, fmt::format("tensor '{}' is of a layer past the last ({})", recipe.name, layers_ - 1));
     const uint64_t query_rows = report_.heads_before * head_size_, key_rows = report_.key_heads_before * head_size_;
     const KeptHeads kept = kept_heads(layer);
     if (stem == "attn_q") keep_rows(recipe, with_width(kept.heads, head_size_), query_rows);

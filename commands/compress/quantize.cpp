@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "core/base/error.h"
 #include "core/model/conversion.h"
 #include "core/quant/block_types.h"
 #include "core/quant/compressed_tensors.h"
+#include "core/text/codepoint.h"
 
 namespace llmops {
 namespace {
@@ -32,7 +34,7 @@ Result<std::vector<Keep>> parse_keep(const std::vector<std::string>& texts) {
     if (equals == std::string::npos || equals == 0) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' is not PATTERN=TYPE", text), "--keep 'blk.0.*=Q8_0' or --keep 'output.weight=same'");
     Keep keep{text.substr(0, equals), text.substr(equals + 1)};
     if (keep.type != "same") {
-      std::transform(keep.type.begin(), keep.type.end(), keep.type.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      keep.type = text::to_upper(keep.type);
       if (find_block_type(keep.type) == nullptr) return Error(ErrorCode::kUsage, fmt::format("--keep '{}' names the type '{}', which is not known", text, keep.type), "types: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, or 'same'");
     }
     made.push_back(std::move(keep));
@@ -85,9 +87,7 @@ std::string known_types() {
 Error unknown_type(const std::string& type) {
   std::vector<std::string> names;
   for (const Mix& mix : mixes()) names.emplace_back(mix.name);
-  std::string upper = type;
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  const std::string nearest = closest_name(upper, names);
+  const std::string nearest = closest_name(text::to_upper(type), names);
   return Error(ErrorCode::kUsage, fmt::format("'{}' is no type or mix that is known", type), (nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest)) + fmt::format("types: {}; for safetensors: int8, int4, w8a8, fp8", known_types()));
 }
 
@@ -95,9 +95,7 @@ Error unknown_type(const std::string& type) {
 
 const TensorEncoding* encoding_named(const std::string& type) {
   static const std::map<std::string, std::string> kNames = {{"INT8", "W8A16"}, {"INT4", "W4A16"}, {"W8A16", "W8A16"}, {"W4A16", "W4A16"}, {"W8A8", "W8A8"}, {"FP8", "FP8"}, {"FP8_DYNAMIC", "FP8"}};
-  std::string upper = type;
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  const auto found = kNames.find(upper);
+  const auto found = kNames.find(text::to_upper(type));
   return found == kNames.end() ? nullptr : find_tensor_encoding(found->second);
 }
 
@@ -116,12 +114,23 @@ Json quantization_config(const TensorEncoding& encoding, const std::vector<std::
       {"config_groups", {{"group_0", {{"targets", {"Linear"}}, {"weights", weights}, {"input_activations", inputs}, {"output_activations", Json()}}}}}};
 }
 
+// Modules that a reader could take for quantized ones: every matrix that is not, but embeddings, which are no Linear.
+std::vector<std::string> ignored_modules(const WeightsPlan& plan, const TensorEncoding& encoding) {
+  constexpr std::string_view kWeight = ".weight", kOutput = "lm_head";
+  std::vector<std::string> ignored = {std::string(kOutput)};   // a Linear also where it is tied and has no tensor
+  for (const TensorRecipe& recipe : plan.recipes) {
+    const bool is_module = recipe.shape.size() == 2 && recipe.name.ends_with(kWeight) && tensor_role(recipe.name) != TensorRole::kEmbedding;
+    const std::string name = recipe.name.substr(0, recipe.name.size() - std::min(recipe.name.size(), kWeight.size()));
+    if (is_module && recipe.type != encoding.name && name != kOutput) ignored.push_back(name);
+  }
+  return ignored;
+}
+
 Status add_quantization_config(WeightsPlan& plan, const Json& quantization) {
   const auto found = std::find_if(plan.files.begin(), plan.files.end(), [](const auto& file) { return file.first == "config.json"; });
   if (found == plan.files.end()) return Error(ErrorCode::kData, "the model has no config.json, where readers look for how it is quantized", "give the folder that holds config.json beside the weights");
   LLMOPS_ASSIGN(Json config, parse_json(found->second, "config.json"));
   if (!config.is_object()) return Error(ErrorCode::kData, "config.json is no object");
-  if (config.contains("quantization_config")) return Error(ErrorCode::kUsage, "the model is quantized already: its config.json has a quantization_config", "start from the weights before that");
   config["quantization_config"] = quantization;
   found->second = dump_json_pretty(config) + "\n";
   return {};
@@ -129,21 +138,20 @@ Status add_quantization_config(WeightsPlan& plan, const Json& quantization) {
 
 Result<CompressWriteReport> quantize_safetensors(const Session& session, const CompressQuantizeOptions& options, const TensorEncoding& encoding) {
   if (is_gguf_output(options.output)) return Error(ErrorCode::kUsage, fmt::format("{} is a layout of safetensors, and '{}' ends in .gguf", encoding.name, options.output), "give the name of a new folder");
-  if (options.output.ends_with(".safetensors")) return Error(ErrorCode::kUsage, fmt::format("{} needs a config.json beside the weights, and '{}' is a file", encoding.name, options.output), "give the name of a new folder");
+  LLMOPS_ASSIGN(const bool is_folder, is_folder_output(options.output));
+  if (!is_folder) return Error(ErrorCode::kUsage, fmt::format("{} needs a config.json beside the weights, and '{}' is a file", encoding.name, options.output), "give the name of a new folder");
   if (!options.importance.empty()) return Error(ErrorCode::kUsage, fmt::format("{} takes no importance: its scales are those of the largest values", encoding.name), "leave --imatrix out");
   LLMOPS_ASSIGN(const std::vector<Keep> keeps, parse_keep(options.keep));
   LLMOPS_ASSIGN(const Model model, open_model((session.surroundings().working_directory / options.model).lexically_normal(), options.model));
+  if (model.config.is_object() && model.config.contains("quantization_config")) return Error(ErrorCode::kUsage, "the model is quantized already: its config.json has a quantization_config", "start from the weights before that");
   LLMOPS_ASSIGN(WeightsPlan plan, model.format == "gguf" ? plan_safetensors(model, {}) : plan_same_safetensors(model));
   std::vector<MixChoice> choices;
   for (const TensorRecipe& recipe : plan.recipes) choices.push_back({is_linear(recipe) ? std::string(encoding.name) : recipe.type, is_linear(recipe), false});
   LLMOPS_CHECK(assign_types(plan, choices, keeps));
   LLMOPS_CHECK(check_requantize(model, plan, options.allow_requantize));
-  std::vector<std::string> ignored = {"lm_head"};   // a Linear also where it is tied and has no tensor
-  for (const TensorRecipe& recipe : plan.recipes) {
-    const bool is_module = is_linear(recipe) || recipe.name.ends_with("block_sparse_moe.gate.weight");
-    if (is_module && recipe.type != encoding.name) ignored.push_back(recipe.name.substr(0, recipe.name.size() - 7));
-  }
-  LLMOPS_CHECK(add_quantization_config(plan, quantization_config(encoding, ignored)));
+  const auto is_encoded = [&](const TensorRecipe& recipe) { return recipe.type == encoding.name; };
+  if (std::none_of(plan.recipes.begin(), plan.recipes.end(), is_encoded)) return Error(ErrorCode::kData, fmt::format("'{}' has no matrix that {} would encode", options.model, encoding.name), "convert it to GGUF and quantize that: names that are known here end in _proj.weight, .w1.weight, .w2.weight or .w3.weight");
+  LLMOPS_CHECK(add_quantization_config(plan, quantization_config(encoding, ignored_modules(plan, encoding))));
   RewriteOptions rewriting = options.rewrite;
   rewriting.command = "quantize";
   rewriting.output = options.output;
@@ -164,6 +172,10 @@ void describe_importance(const Calibration& calibration, const std::string& file
   if (!calibration.datasets.empty()) set_entry(entries, gguf_text("quantize.imatrix.dataset", calibration.datasets.front()));
   set_entry(entries, gguf_u32("quantize.imatrix.entries_count", static_cast<uint32_t>(calibration.entries.size())));
   if (calibration.chunk_count > 0) set_entry(entries, gguf_u32("quantize.imatrix.chunks_count", static_cast<uint32_t>(calibration.chunk_count)));
+}
+
+void warn_of_refused(const Calibration& calibration, std::vector<std::string>& warnings) {
+  for (const Calibration::Refused& refused : calibration.refused) warnings.push_back(fmt::format("'{}' is not used for '{}': {}", calibration.shown_name, refused.name, refused.reason));
 }
 
 void set_entry(std::vector<GgufEntry>& entries, GgufEntry entry) {
@@ -219,6 +231,18 @@ Result<ImportanceTable> ImportanceTable::make(const Calibration& calibration, co
   return table;
 }
 
+double ImportanceTable::common_weight() const {
+  double sum = 0, count = 0;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    for (const MatrixStatistics& matrix : values_[i]) {
+      const auto rows = static_cast<double>(rows_[i]);   // each mean square weighs the values of a column
+      sum += rows * std::accumulate(matrix.mean_squares.begin(), matrix.mean_squares.end(), 0.0);
+      count += rows * static_cast<double>(matrix.mean_squares.size());
+    }
+  }
+  return sum > 0 ? sum / count : 1;
+}
+
 std::string ImportanceTable::told(const WeightsPlan& plan) const {
   size_t matrices = 0, weighted = 0;
   for (size_t i = 0; i < plan.recipes.size(); ++i) {
@@ -254,7 +278,7 @@ Result<CompressWriteReport> compress_quantize(const Session& session, CompressQu
     LLMOPS_ASSIGN(calibration, open_calibration((here / options.importance).lexically_normal(), options.importance));
     describe_importance(calibration, options.importance, plan.entries);
     LLMOPS_ASSIGN(importance, ImportanceTable::make(calibration, model, plan));
-    for (const Calibration::Refused& refused : calibration.refused) plan.warnings.push_back(fmt::format("'{}' is not used for '{}': {}", options.importance, refused.name, refused.reason));
+    warn_of_refused(calibration, plan.warnings);
     rewriting.importance = [&](size_t recipe, uint64_t row) { return importance.of(recipe, row); };
     if (const std::string told = importance.told(plan); !told.empty()) plan.warnings.push_back(told);
   }

@@ -43,9 +43,9 @@ struct RewriteOptions {
   bool is_dry = false, verify = true, replace = false, saturate = false;   // dry: sizes only; without verify nothing waits for the disk either
   size_t threads = 0;                   // 0: one for each core
   uint64_t shard_bytes = uint64_t{5} << 30;                // of safetensors in a folder
-  // Changes values before they are stored; any thread. `whole`: it is given each tensor at once.
+  // Changes values before they are stored; any thread. `whole`: it is given each tensor that it changes at once.
   std::function<Status(const TensorRecipe& recipe, const Piece& piece, std::span<float> values)> edit;
-  bool whole = false;
+  bool whole = false;                   // other recipes come piece by piece all the same
   std::function<bool(const TensorRecipe& recipe)> is_edited;   // with edit: of which recipes; empty: of all
   // Mean squares of the columns' inputs for a row of the recipe; empty: none.
   std::function<std::span<const float>(size_t recipe, uint64_t row)> importance;
@@ -55,6 +55,10 @@ struct RewriteOptions {
 // the output exists, or is the source; kIo: disk full before anything is written; kInterrupted. In each case nothing of the output is left.
 Result<CompressWriteReport> rewrite(const Session& session, const Model& model, const std::string& shown_source, WeightsPlan plan, const RewriteOptions& options);
 
+// Files that a command read or wrote, with their sizes; `digest`: and their SHA-256. A folder's are all that lie in it and are not hidden. Errors: kIo.
+Result<std::vector<CompressWriteReport::File>> files_read(const std::vector<std::pair<fs::path, std::string>>& paths, bool digest);
+
+Json tensor_error_json(const TensorError& error);
 // The report as it is stored: schema compress-write.
 Json write_report_json(const CompressWriteReport& report);
 // Keeps how the outputs were made in the project's store, where there is one. Errors: the store's.
@@ -62,7 +66,8 @@ Status keep_provenance(const Session& session, const CompressWriteReport& report
 
 // That the output may be made: not the source and no other input, not over something that is there. `is_folder`: it will be one.
 Status check_output(const Session& session, const RewriteOptions& options, const Model& model, bool is_folder);
-// Whether a plan for this output becomes a folder of safetensors. Errors (kUsage): an ending of weights that is not written here.
+// Whether a plan for this output becomes a folder of safetensors: no .gguf, no .safetensors, or a name that ends in '/'. Errors (kUsage): an ending of weights that is not
+// written here.
 Result<bool> is_folder_output(const std::string& output);
 bool is_gguf_output(const std::string& output);   // whatever the case of .gguf
 // Values can be read as they are: no config.json with a quantization_config. Errors (kUsage).

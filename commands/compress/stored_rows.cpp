@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -70,6 +71,21 @@ void decode_with(const RowEncoding& rows, uint64_t length, std::span<const std::
   }
 }
 
+// F64 is no block type: its values pass through floats, which rewrite() warns of.
+void encode_doubles(std::span<const float> values, std::string& bytes) {
+  const std::vector<double> wide(values.begin(), values.end());
+  bytes.resize(std::max(bytes.size(), wide.size() * sizeof(double)));
+  std::memcpy(bytes.data(), wide.data(), wide.size() * sizeof(double));
+}
+
+void decode_doubles(std::string_view bytes, std::span<float> values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    double value = 0;
+    std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
+    values[i] = static_cast<float>(value);
+  }
+}
+
 }  // namespace
 
 Result<std::vector<StoredTensor>> stored_tensors(const TensorRecipe& recipe) {
@@ -82,6 +98,9 @@ Result<std::vector<StoredTensor>> stored_tensors(const TensorRecipe& recipe) {
   if (recipe.row_length() % elements != 0) {
     return Error(ErrorCode::kData, fmt::format("tensor '{}' has rows of {}, which do not divide into the {} values of a block of {}", recipe.name, recipe.row_length(), elements, recipe.type), "leave the type to the mix, or keep the tensor as it is");
   }
+  if (type == nullptr && recipe.row_length() * *bits % 8 != 0) {
+    return Error(ErrorCode::kData, fmt::format("tensor '{}' has rows of {} values of {} bits, which do not end at a byte", recipe.name, recipe.row_length(), *bits), "start from the weights that it was made from");
+  }
   stored.row_bytes = type == nullptr ? recipe.row_length() * *bits / 8 : recipe.row_length() / elements * type->bytes;
   return std::vector<StoredTensor>{std::move(stored)};
 }
@@ -89,6 +108,7 @@ Result<std::vector<StoredTensor>> stored_tensors(const TensorRecipe& recipe) {
 void encode_rows(const TensorRecipe& recipe, std::span<const float> values, std::span<const float> importance, std::span<std::string> bytes) {
   const uint64_t length = recipe.row_length();
   if (const TensorEncoding* encoding = find_tensor_encoding(recipe.type)) return encode_with(*encoding_of(recipe, *encoding), length, values, bytes);
+  if (recipe.type == "F64") return encode_doubles(values, bytes.front());
   const BlockType& type = *find_block_type(recipe.type);
   const uint64_t row_bytes = length / type.elements * type.bytes, size = values.size() / type.elements * type.bytes;
   std::string& out = bytes.front();
@@ -103,6 +123,7 @@ void encode_rows(const TensorRecipe& recipe, std::span<const float> values, std:
 
 void decode_rows(const TensorRecipe& recipe, std::span<const std::string> bytes, std::span<float> values) {
   if (const TensorEncoding* encoding = find_tensor_encoding(recipe.type)) return decode_with(*encoding_of(recipe, *encoding), recipe.row_length(), bytes, values);
+  if (recipe.type == "F64") return decode_doubles(bytes.front(), values);
   find_block_type(recipe.type)->dequantize(reinterpret_cast<const uint8_t*>(bytes.front().data()), values);
 }
 

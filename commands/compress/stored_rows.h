@@ -15,10 +15,10 @@ struct StoredTensor {
   std::string constant;
 };
 
-// The tensors that a recipe becomes. Errors: kData: a type that rows of this length cannot have.
+// The tensors that a recipe becomes. Errors: kData: a type that rows of this length cannot have, or rows that do not end at a byte.
 Result<std::vector<StoredTensor>> stored_tensors(const TensorRecipe& recipe);
 
-// Bytes for each stored tensor that has rows, in the order of stored_tensors. `importance`: of the columns, for a row; empty: none.
+// Of F64 and the types of core/quant. Bytes for each stored tensor that has rows, in the order of stored_tensors. `importance`: of the columns, for a row; empty: none.
 void encode_rows(const TensorRecipe& recipe, std::span<const float> values, std::span<const float> importance, std::span<std::string> bytes);
 // The reverse. Precondition: bytes of whole rows.
 void decode_rows(const TensorRecipe& recipe, std::span<const std::string> bytes, std::span<float> values);

@@ -15,7 +15,7 @@ namespace llmops {
 namespace {
 
 constexpr std::array<const char*, 14> kCandidates{"Q2_K", "Q3_K", "IQ4_XS", "IQ4_NL", "Q4_0", "Q4_K", "Q4_1", "Q5_0", "Q5_K", "Q5_1", "Q6_K", "Q8_0", "BF16", "F16"};
-constexpr const char* kCacheForm = "llmops.type-errors/v1";
+constexpr const char* kCacheForm = "llmops.type-errors/v2";
 
 double weighted_square(std::span<const float> x, std::span<const float> y, std::span<const float> weights) {
   std::array<double, 4> sums{};
@@ -77,8 +77,9 @@ class Measurement {
     LLMOPS_CHECK(read_piece(reader, recipe, piece, x, room.bytes));
     if (!all_finite(x)) return Error(ErrorCode::kData, fmt::format("tensor '{}' of the source holds NaN or infinity", recipe.name), "see all of them: llmops compress inspect MODEL --data");
     const std::span<const float> weights = request_.importance == nullptr ? std::span<const float>() : request_.importance->of(piece.recipe, piece.first_row);
+    const double common = request_.importance != nullptr && weights.empty() ? request_.common_weight : 1;
     std::vector<double>& sums = sums_[piece.index];
-    sums.back() = error_of(recipe, x, {}, weights);
+    sums.back() = common * error_of(recipe, x, {}, weights);
     std::array<std::string, 1> bytes;
     bytes[0].swap(room.more_bytes);
     for (size_t type = 0; type < made_.types.size(); ++type) {
@@ -86,7 +87,7 @@ class Measurement {
       recipe.type = made_.types[type];
       encode_rows(recipe, x, weights, bytes);
       decode_rows(recipe, bytes, y);
-      sums[type] = error_of(recipe, x, y, weights);
+      sums[type] = common * error_of(recipe, x, y, weights);
       // Past the range of the type: not a candidate.
       if (!std::isfinite(sums[type])) sums[type] = 1e300;
     }
@@ -117,7 +118,8 @@ Result<std::string> cache_key(const TypeErrorsRequest& request) {
 
 std::optional<TypeErrors> parse_cache(const std::string& bytes, size_t recipes) {
   const auto json = parse_json(bytes, "cache");
-  if (!json || !json->is_object() || json->value("form", "") != kCacheForm || !json->contains("errors") || (*json)["errors"].size() != recipes || (*json)["squares"].size() != recipes) return std::nullopt;
+  const auto is_list = [&](const char* key) { return json->contains(key) && (*json)[key].is_array() && (*json)[key].size() == recipes; };
+  if (!json || !json->is_object() || !json->contains("form") || (*json)["form"] != kCacheForm || !is_list("errors") || !is_list("squares")) return std::nullopt;
   TypeErrors made;
   made.types.assign(kCandidates.begin(), kCandidates.end());
   made.from_cache = true;

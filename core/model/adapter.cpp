@@ -14,6 +14,7 @@ namespace llmops {
 namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.";
+constexpr double kDefaultAlpha = 8;   // LoraConfig's
 
 class AdapterReader {
  public:
@@ -41,6 +42,7 @@ class AdapterReader {
     if (method != "LORA") return fault(fmt::format("is an adapter of the method {}, not LoRA", method));
     if (flag("use_dora")) return fault("is a DoRA adapter: it also changes the norm of each row, which cannot be said as a sum of matrices", "merge it with the program that trained it, then convert the merged model");
     if (config().contains("modules_to_save") && config()["modules_to_save"].is_array() && !config()["modules_to_save"].empty()) return fault("saves whole modules beside its low-rank pairs (modules_to_save), which are not merged");
+    if (!config().contains("lora_alpha")) adapter_.model.warnings.push_back(fmt::format("adapter_config.json of '{}' has no 'lora_alpha': {} is taken, as PEFT does", shown_, kDefaultAlpha));
     if (config().contains("base_model_name_or_path") && config()["base_model_name_or_path"].is_string()) adapter_.base = config()["base_model_name_or_path"];
     return {};
   }
@@ -77,7 +79,7 @@ class AdapterReader {
     if (!halves.a || !halves.b) return fault(fmt::format("has only one half of the pair for '{}'", target), "fetch the adapter again: it is not whole");
     const ModelTensor &a = adapter_.model.tensors[*halves.a], &b = adapter_.model.tensors[*halves.b];
     const std::string module = target.substr(0, target.size() - 7);
-    const double rank = of_module("rank_pattern", "r", module, 0), alpha = of_module("alpha_pattern", "lora_alpha", module, rank);
+    const double rank = of_module("rank_pattern", "r", module, 0), alpha = of_module("alpha_pattern", "lora_alpha", module, kDefaultAlpha);
     if (a.shape[0] != b.shape[1]) return fault(fmt::format("has ranks {} and {} for '{}'", a.shape[0], b.shape[1], target));
     if (rank != static_cast<double>(a.shape[0])) return fault(fmt::format("has rank {} for '{}', and adapter_config.json says {}", a.shape[0], target, rank));
     AdapterPair made{target, *halves.a, *halves.b, a.shape[0], a.shape[1], b.shape[0], 0};
@@ -128,6 +130,7 @@ Result<WeightsPlan> plan_gguf_adapter(const Adapter& adapter, const Json& base_c
   if (architecture == nullptr) return Error(ErrorCode::kData, "the base model's architecture cannot be converted", fmt::format("those that can: {}", known_architectures()));
   const auto whole = [&](const char* key, uint64_t otherwise) { return base_config.contains(key) && base_config[key].is_number_unsigned() ? base_config[key].get<uint64_t>() : otherwise; };
   const uint64_t heads = whole("num_attention_heads", 0), key_heads = whole("num_key_value_heads", heads);
+  if (architecture->interleaves_rope && (heads == 0 || key_heads == 0)) return Error(ErrorCode::kData, fmt::format("config.json of the base has no '{}', a whole number above 0", heads == 0 ? "num_attention_heads" : "num_key_value_heads"), "give the folder of the base model: --base PATH");
   // llama.cpp has one alpha and takes alpha / rank of each pair: another scale than that cannot be said.
   const double alpha = adapter.pairs[0].scale * static_cast<double>(adapter.pairs[0].rank);
   WeightsPlan plan;
@@ -145,7 +148,7 @@ Result<WeightsPlan> plan_gguf_adapter(const Adapter& adapter, const Json& base_c
       recipe.shape = adapter.model.tensors[recipe.sources[0]].shape;
       recipe.type = "F32";
       const bool is_query = place->stem == "attn_q", is_key = place->stem == "attn_k";
-      if (!is_a && architecture->interleaves_rope && (is_query || is_key) && heads > 0) {
+      if (!is_a && architecture->interleaves_rope && (is_query || is_key)) {
         const uint64_t of = is_query ? heads : key_heads;
         if (pair.outputs % (2 * of) != 0) return Error(ErrorCode::kData, fmt::format("'{}' has {} rows, which do not divide into {} heads of even size", pair.target, pair.outputs, of));
         recipe.rows = interleaved_rows(pair.outputs, of);

@@ -12,7 +12,7 @@ struct AdapterPair {
   std::string target;                 // the weight of the base model: "model.layers.0.self_attn.q_proj.weight"
   size_t a = 0, b = 0;                // tensors of the adapter
   uint64_t rank = 0, inputs = 0, outputs = 0;
-  double scale = 0;                   // alpha / rank; rsLoRA: alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732)
+  double scale = 0;                   // alpha / rank (alpha 8 where it is not said, as PEFT takes it; a warning of the model tells it); rsLoRA: alpha / sqrt(rank) (Kalajdzievski 2023, arXiv:2312.03732)
 };
 
 struct Adapter {
@@ -29,6 +29,7 @@ Result<Adapter> open_adapter(const std::filesystem::path& folder, const std::str
 // B A of some rows, times the scale, for any thread.
 class AdapterDelta {
  public:
+  // Both matrices of the pair, as floats. Errors: those of WeightReader::read; kData: NaN or infinity. Cost: rank * (inputs + outputs) floats.
   static Result<AdapterDelta> read(const WeightReader& reader, const AdapterPair& pair);
   // Adds row `row` of the delta to `values` (of pair.inputs).
   void add_row(uint64_t row, std::span<float> values) const;
@@ -40,7 +41,7 @@ class AdapterDelta {
 };
 
 // The adapter in llama.cpp's GGUF form, for a base model whose config.json is given: names, q and k rows in its order, all scales in one alpha. Errors (kData): a target that
-// GGUF has no name for.
+// GGUF has no name for, a base without the heads that rows of q and k are ordered by.
 Result<WeightsPlan> plan_gguf_adapter(const Adapter& adapter, const Json& base_config);
 
 }  // namespace llmops

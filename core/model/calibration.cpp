@@ -227,15 +227,6 @@ Status check_entry(const std::vector<float>& sums, const std::vector<double>& co
 
 }  // namespace
 
-const char* calibration_format_name(CalibrationFormat format) {
-  switch (format) {
-    case CalibrationFormat::kImatrixDat: return "imatrix.dat";
-    case CalibrationFormat::kImatrixGguf: return "imatrix.gguf";
-    case CalibrationFormat::kOwn: break;
-  }
-  return "llmops";
-}
-
 Result<CalibrationEntry> make_calibration_entry(std::string name, std::vector<float> sums, std::vector<double> counts) {
   if (Status checked = check_entry(sums, counts); !checked) return Error(ErrorCode::kData, fmt::format("calibration of '{}' {}", name, checked.error().message));
   CalibrationEntry entry{std::move(name), std::move(sums), std::move(counts), {}, false};

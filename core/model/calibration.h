@@ -15,7 +15,6 @@
 namespace llmops {
 
 enum class CalibrationFormat { kImatrixDat, kImatrixGguf, kOwn };
-const char* calibration_format_name(CalibrationFormat format);   // "imatrix.dat", "imatrix.gguf", "llmops"
 
 struct CalibrationEntry {
   std::string name;                   // of the weight, as the file writes it (Hugging Face's or GGUF's)

@@ -29,6 +29,9 @@ Shapes layer_shapes(const Architecture& architecture, const GgufSizes& sizes) {
   return shapes;
 }
 
+// llama.cpp's qwen2 does not load without them.
+bool needs_bias(const Architecture& architecture, const std::string& stem) { return architecture.model_type == "qwen2" && (stem == "attn_q" || stem == "attn_k" || stem == "attn_v"); }
+
 std::string size_text(const Shape& shape) { return fmt::format("{}", fmt::join(shape, " x ")); }
 
 }  // namespace
@@ -37,13 +40,14 @@ Status check_gguf_tensors(const WeightsPlan& plan, const Architecture& architect
   std::map<std::string, const TensorRecipe*> found;
   for (const TensorRecipe& recipe : plan.recipes) {
     found[recipe.name] = &recipe;
-    if (recipe.name.starts_with("blk.") && std::stoull(recipe.name.substr(4)) >= sizes.layers) return Error(ErrorCode::kData, fmt::format("tensor '{}' is of a layer past the last ({})", recipe.name, sizes.layers - 1), "config.json's num_hidden_layers is of another model");
   }
   for (const std::string name : {"token_embd.weight", "output_norm.weight"}) {
     if (!found.contains(name)) return Error(ErrorCode::kData, fmt::format("the model has no tensor that becomes '{}'", name), "fetch the model again: it is not whole");
   }
   if (const Shape& shape = found["token_embd.weight"]->shape; shape.size() != 2 || shape[1] != sizes.hidden) return Error(ErrorCode::kData, fmt::format("'token_embd.weight' is {}, and config.json says rows of {}", size_text(shape), sizes.hidden), "config.json is of another model");
   if (sizes.vocabulary != 0 && found["token_embd.weight"]->shape[0] != sizes.vocabulary) return Error(ErrorCode::kData, fmt::format("'token_embd.weight' has {} rows, and config.json says a vocabulary of {}", found["token_embd.weight"]->shape[0], sizes.vocabulary), "config.json is of another model");
+  const auto output = found.find("output.weight");
+  if (output != found.end() && output->second->shape != found["token_embd.weight"]->shape) return Error(ErrorCode::kData, fmt::format("'output.weight' is {}, and the embedding is {}", size_text(output->second->shape), size_text(found["token_embd.weight"]->shape)), "fetch the model again: its parts are of two models");
   const Shapes shapes = layer_shapes(architecture, sizes);
   for (uint64_t layer = 0; layer < sizes.layers; ++layer) {
     for (const auto& [stem, shape] : shapes) {
@@ -51,6 +55,11 @@ Status check_gguf_tensors(const WeightsPlan& plan, const Architecture& architect
       const auto tensor = found.find(name);
       if (tensor == found.end()) return Error(ErrorCode::kData, fmt::format("the model has no tensor that becomes '{}'", name), "fetch the model again: it is not whole");
       if (tensor->second->shape != shape) return Error(ErrorCode::kData, fmt::format("'{}' is {}, and config.json says {}", name, size_text(tensor->second->shape), size_text(shape)), "config.json is of another model");
+      const std::string bias_name = fmt::format("blk.{}.{}.bias", layer, stem);
+      const auto bias = found.find(bias_name);
+      if (bias == found.end() && needs_bias(architecture, stem)) return Error(ErrorCode::kData, fmt::format("the model has no tensor that becomes '{}'", bias_name), "fetch the model again: it is not whole");
+      const Shape outputs = {shape[shape.size() < 2 ? 0 : shape.size() - 2]};
+      if (bias != found.end() && bias->second->shape != outputs) return Error(ErrorCode::kData, fmt::format("'{}' is {}, and '{}' has {} rows", bias_name, size_text(bias->second->shape), name, outputs[0]), "config.json is of another model");
     }
   }
   return {};

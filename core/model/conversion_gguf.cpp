@@ -15,7 +15,7 @@
 namespace llmops {
 namespace {
 
-constexpr uint64_t kMostKeptBytes = 256 << 20;
+constexpr uint32_t kMostHeadSize = 1 << 16;
 // Files of a folder that say what the weights do not.
 constexpr std::array<const char*, 13> kKeptFiles{"config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "README.md",
     "vocab.json", "merges.txt", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"};
@@ -63,7 +63,7 @@ class GgufPlanner {
     LLMOPS_CHECK(check_gguf_tensors(plan_, architecture_, {layers_, hidden_, heads_, key_heads_, head_size_, feed_forward_, config_.whole("num_local_experts").value_or(0), config_.whole("vocab_size").value_or(0)}));
     if (options_.with_tokenizer) {
       const fs::path folder = model_.parts[0].path.parent_path();
-      LLMOPS_ASSIGN(std::vector<GgufEntry> entries, tokenizer_entries(folder, folder.filename().string(), model_.config));
+      LLMOPS_ASSIGN(std::vector<GgufEntry> entries, tokenizer_entries(folder, folder.filename().string(), model_.config, embedding_rows()));
       for (GgufEntry& entry : entries) plan_.entries.push_back(std::move(entry));
     }
     if (!model_.chat_template.empty()) plan_.entries.push_back(gguf_text("tokenizer.chat_template", model_.chat_template));
@@ -72,6 +72,11 @@ class GgufPlanner {
   }
 
  private:
+  uint64_t embedding_rows() const {
+    const auto embedding = std::find_if(plan_.recipes.begin(), plan_.recipes.end(), [](const TensorRecipe& recipe) { return recipe.name == "token_embd.weight"; });
+    return embedding == plan_.recipes.end() ? 0 : embedding->shape.front();   // checked: it is there, a matrix
+  }
+
   std::string key(const char* name) const { return fmt::format("{}.{}", prefix_, name); }
   void u32(const char* name, uint32_t value) { plan_.entries.push_back(gguf_u32(key(name), value)); }
   void f32(const char* name, double value) { plan_.entries.push_back(gguf_f32(key(name), static_cast<float>(value))); }
@@ -82,6 +87,7 @@ class GgufPlanner {
     key_heads_ = config_.whole("num_key_value_heads").value_or(heads_);
     if (key_heads_ == 0 || heads_ % key_heads_ != 0) return Error(ErrorCode::kData, fmt::format("config.json says {} heads and {} of keys and values, which do not divide", heads_, key_heads_));
     head_size_ = config_.whole("head_dim").value_or(hidden_ / heads_);
+    if (head_size_ == 0 || head_size_ > kMostHeadSize) return Error(ErrorCode::kData, fmt::format("config.json says heads of {} values", head_size_));
     LLMOPS_ASSIGN(layers_, config_.required("num_hidden_layers"));
     LLMOPS_ASSIGN(feed_forward_, config_.required("intermediate_size"));
     return {};
@@ -129,7 +135,9 @@ class GgufPlanner {
     if (is_text(scaling, "rope_theta") || is_text(model_.config, "rope_theta")) return Error(ErrorCode::kData, "config.json has a 'rope_theta' that is no number");
     const double base = either("rope_theta", 10'000);
     f32("rope.freq_base", base);
-    const auto dimensions = static_cast<uint32_t>(either("partial_rotary_factor", 1) * head_size_);
+    const double rotated = either("partial_rotary_factor", 1);
+    if (!(rotated > 0 && rotated <= 1)) return Error(ErrorCode::kData, fmt::format("config.json has a 'partial_rotary_factor' of {}, which is no share of a head", rotated));
+    const auto dimensions = static_cast<uint32_t>(rotated * head_size_);
     u32("rope.dimension_count", dimensions);
     if (const auto original = config_.whole("original_max_position_embeddings"); original && architecture_.model_type == "phi3") u32("rope.scaling.original_context_length", *original);
     if (scaling.empty()) return {};
@@ -177,7 +185,9 @@ class GgufPlanner {
       add_computed(name, std::move(factors));
     }
     const double original = config_.number("original_max_position_embeddings").value_or(Config(scaling).number("original_max_position_embeddings").value_or(4096)), longest = config_.number("max_position_embeddings").value_or(original), ratio = longest / original;
-    if (!config_.whole("original_max_position_embeddings")) u32("rope.scaling.original_context_length", static_cast<uint32_t>(original));
+    if (!(original >= 1 && original <= UINT32_MAX)) return Error(ErrorCode::kData, fmt::format("config.json has 'original_max_position_embeddings' of {}, which is no length of a context", original));
+    // Of phi3 add_rope() has written the one at the top of config.json.
+    if (architecture_.model_type != "phi3" || !config_.whole("original_max_position_embeddings")) u32("rope.scaling.original_context_length", static_cast<uint32_t>(original));
     f32("rope.scaling.attn_factor", ratio <= 1 ? 1 : std::sqrt(1 + std::log(ratio) / std::log(original)));
     return {};
   }
@@ -198,6 +208,8 @@ class GgufPlanner {
       if (tensor.name.ends_with("rotary_emb.inv_freq")) continue;
       const auto place = place_of(tensor.name, architecture_);
       if (!place) return Error(ErrorCode::kData, fmt::format("tensor '{}' is none of {}", tensor.name, architecture_.model_type), "the conversion would lose it");
+      if (place->layer && *place->layer >= layers_) return Error(ErrorCode::kData, fmt::format("tensor '{}' is of a layer past the last ({})", tensor.name, layers_ - 1), "config.json's num_hidden_layers is of another model");
+      if (tensor.shape.empty()) return Error(ErrorCode::kData, fmt::format("tensor '{}' holds one value without a dimension", tensor.name), "fetch the model again: it is not whole");
       if (tensor.name == "lm_head.weight" && config_.flag("tie_word_embeddings")) {
         plan_.warnings.push_back("'lm_head.weight' is left out: config.json says that it is tied to the embedding");
         continue;
@@ -278,18 +290,16 @@ class GgufPlanner {
     return {};
   }
 
-  // Files that no key holds: what the way back will not give.
+  // Files and folders that no key holds: what the way back will not give.
   void warn_of_others(const fs::path& folder) {
     std::vector<std::string> others;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
       const std::string name = entry.path().filename().string();
       const bool is_known = name == "tokenizer.json" || name.starts_with(".") || name.find(".safetensors") != std::string::npos || std::find(kKeptFiles.begin(), kKeptFiles.end(), name) != kKeptFiles.end();
-      if (!is_known && entry.is_regular_file(ignored)) others.push_back(name);
+      if (!is_known) others.push_back(entry.is_directory(ignored) ? name + "/" : name);
     }
-    std::sort(others.begin(), others.end());
-    if (others.size() > 5) others.resize(5);
-    if (!others.empty()) plan_.warnings.push_back(fmt::format("not kept for the way back: {}", fmt::join(others, ", ")));
+    if (const std::string text = left_out_text("not kept for the way back", std::move(others)); !text.empty()) plan_.warnings.push_back(text);
   }
 
   // Of what GGUF holds as F32 whatever it was: the type of the first, and of those that are of another one.
@@ -318,6 +328,14 @@ class GgufPlanner {
 };
 
 }  // namespace
+
+std::string left_out_text(const char* what, std::vector<std::string> names) {
+  constexpr size_t kMostNames = 5;
+  std::sort(names.begin(), names.end());
+  const size_t more = names.size() - std::min(names.size(), kMostNames);
+  names.resize(names.size() - more);
+  return names.empty() ? "" : fmt::format("{}: {}{}", what, fmt::join(names, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+}
 
 Result<WeightsPlan> plan_gguf(const Model& model, const ConversionOptions& options) {
   if (!model.config.is_object()) return Error(ErrorCode::kData, "the model has no config.json, which says how its tensors belong together", "give the folder that holds config.json beside the weights");

@@ -12,7 +12,6 @@
 namespace llmops {
 namespace {
 
-constexpr uint64_t kMostKeptBytes = 64 << 20;
 constexpr std::string_view kKeptPrefix = "llmops.source.file.";
 
 TensorRecipe same(const Model& model, size_t index) {
@@ -62,6 +61,7 @@ class SafetensorsPlanner {
   Status add_tensor(size_t index) {
     const ModelTensor& tensor = model_.tensors[index];
     if (tensor.name == "rope_freqs.weight" || tensor.name.starts_with("rope_factors_")) return {};   // config.json says them
+    if (tensor.shape.empty()) return Error(ErrorCode::kData, fmt::format("tensor '{}' holds one value without a dimension", tensor.name), "fetch the model again: it is not whole");
     const std::string name = hugging_face_name(tensor.name, architecture_);
     if (name.empty()) return Error(ErrorCode::kData, fmt::format("tensor '{}' is none of {}", tensor.name, architecture_.model_type), "the conversion would lose it");
     TensorRecipe recipe = same(model_, index);
@@ -134,6 +134,15 @@ class SafetensorsPlanner {
     }
     const GgufEntry* scaling = file_.find(fmt::format("{}.rope.scaling.type", architecture_.gguf));
     if (scaling != nullptr && scaling->text() && scaling->text() != "none") made["rope_scaling"] = {{"rope_type", *scaling->text()}, {"factor", real("rope.scaling.factor", 1)}};
+    if (const uint64_t original = number("rope.scaling.original_context_length")) {
+      if (made.contains("rope_scaling")) made["rope_scaling"]["original_max_position_embeddings"] = original;
+      if (architecture_.model_type == "phi3") made["original_max_position_embeddings"] = original;
+    }
+    const uint64_t head_size = number("attention.key_length", heads == 0 ? 0 : hidden / heads), rotated = number("rope.dimension_count");
+    if (rotated != 0 && rotated < head_size) made["partial_rotary_factor"] = static_cast<double>(rotated) / static_cast<double>(head_size);
+    // Of qwen2 its transformers class knows; llama's and mistral's look here.
+    const auto is_bias = [](const ModelTensor& tensor) { return tensor.name.ends_with(".attn_q.bias"); };
+    if (architecture_.gguf == "llama" && std::any_of(model_.tensors.begin(), model_.tensors.end(), is_bias)) made["attention_bias"] = true;
     const bool has_factors = std::any_of(model_.tensors.begin(), model_.tensors.end(), [](const ModelTensor& tensor) { return tensor.name.starts_with("rope_f"); });
     if (has_factors) plan_.warnings.push_back("the rope factors of the file cannot be written as rope_scaling: take it from the original config.json");
     for (const auto& [from, to] : {std::pair{"tokenizer.ggml.bos_token_id", "bos_token_id"}, std::pair{"tokenizer.ggml.eos_token_id", "eos_token_id"}}) {
@@ -192,9 +201,19 @@ Result<WeightsPlan> plan_same_safetensors(const Model& model) {
   if (!model.config.is_object()) return plan;   // a lone file of weights
   std::error_code ignored;
   std::vector<fs::path> files;
+  std::vector<std::string> left_out;
   for (const auto& entry : fs::directory_iterator(model.parts[0].path.parent_path(), ignored)) {
-    if (entry.is_regular_file(ignored) && !is_weights(entry.path()) && entry.file_size(ignored) <= kMostKeptBytes) files.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    const bool is_own = name.starts_with(".") || name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
+    if (entry.is_directory(ignored)) {
+      if (!is_own) left_out.push_back(name + "/");
+    } else if (entry.is_regular_file(ignored) && !is_weights(entry.path()) && entry.file_size(ignored) <= kMostKeptBytes) {
+      files.push_back(entry.path());
+    } else if (!is_own) {
+      left_out.push_back(name);
+    }
   }
+  if (const std::string text = left_out_text("not copied", std::move(left_out)); !text.empty()) plan.warnings.push_back(text);
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
     LLMOPS_ASSIGN(std::string content, read_file(file, kMostKeptBytes));

@@ -47,10 +47,9 @@ std::vector<float> scores_of(const Vocabulary& vocabulary) {
 }
 
 // Ids that the embedding has and the tokenizer does not are named as llama.cpp's converter names them.
-void fill_gaps(std::vector<std::string>& tokens, std::vector<int32_t>& kinds, const Json& config) {
+void fill_gaps(std::vector<std::string>& tokens, std::vector<int32_t>& kinds, uint64_t embedding_rows) {
   constexpr int32_t kUnused = 5;
-  const auto size = config.is_object() && config.contains("vocab_size") && config["vocab_size"].is_number_unsigned() ? config["vocab_size"].get<uint64_t>() : tokens.size();
-  while (tokens.size() < std::min<uint64_t>(size, 4'000'000)) {
+  while (tokens.size() < embedding_rows) {
     tokens.emplace_back();
     kinds.push_back(kUnused);
   }
@@ -102,7 +101,7 @@ bool adds_space_prefix(const Vocabulary& vocabulary) {
 
 }  // namespace
 
-Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const std::string& shown_name, const Json& config) {
+Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const std::string& shown_name, const Json& config, uint64_t embedding_rows) {
   LLMOPS_ASSIGN(Vocabulary vocabulary, read_vocabulary(folder, shown_name));
   std::error_code ignored;
   if (vocabulary.scores.empty() && !vocabulary.byte_level && fs::exists(folder / "tokenizer.model", ignored)) {
@@ -128,7 +127,8 @@ Result<std::vector<GgufEntry>> tokenizer_entries(const fs::path& folder, const s
   std::vector<std::string> merges;
   for (const TokenMerge& merge : vocabulary.merges) merges.push_back(vocabulary.tokens[static_cast<size_t>(merge.left)] + " " + vocabulary.tokens[static_cast<size_t>(merge.right)]);
   std::vector<std::string> tokens = std::move(vocabulary.tokens);
-  fill_gaps(tokens, kinds, config);
+  if (tokens.size() > embedding_rows) return Error(ErrorCode::kData, fmt::format("the tokenizer of '{}' has {} tokens, and the embedding has {} rows", shown_name, tokens.size(), embedding_rows), "llmops compress convert --no-tokenizer takes the weights alone");
+  fill_gaps(tokens, kinds, embedding_rows);
   entries.push_back(gguf_texts("tokenizer.ggml.tokens", tokens));
   if (!scores.empty()) {
     scores.resize(tokens.size(), -1000.0F);

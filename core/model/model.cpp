@@ -100,17 +100,22 @@ class ModelReader {
     return series;
   }
 
-  // A part that says how many there are leads to all of them.
+  // A part that says how many there are leads to all of them; files that are of no series stay beside them.
   Status complete_series() {
-    const auto series = series_of(parts_.front());
-    if (!series || !index_.is_null() || (parts_.size() == 1 && parts_.front().extension() != ".gguf" && parts_.front() == path_)) return {};
-    std::vector<fs::path> all;
-    for (uint64_t i = 1; i <= series->count; ++i) {
-      all.push_back(parts_.front().parent_path() / fmt::format("{}-{:05}-of-{:05}{}", series->stem, i, series->count, parts_.front().extension().string()));
-      std::error_code ignored;
-      if (!fs::exists(all.back(), ignored)) return Error(ErrorCode::kData, fmt::format("part {} of {} of '{}' is missing: '{}'", i, series->count, shown_, all.back().filename().string()), "fetch the missing part of the model");
+    if (!index_.is_null() || (parts_.size() == 1 && parts_.front().extension() != ".gguf" && parts_.front() == path_)) return {};
+    std::set<fs::path> all(parts_.begin(), parts_.end());
+    std::set<std::pair<std::string, uint64_t>> known;
+    for (const fs::path& found : parts_) {
+      const auto series = series_of(found);
+      if (!series || !known.emplace(series->stem, series->count).second) continue;
+      for (uint64_t i = 1; i <= series->count; ++i) {
+        const fs::path part = found.parent_path() / fmt::format("{}-{:05}-of-{:05}{}", series->stem, i, series->count, found.extension().string());
+        std::error_code ignored;
+        if (!fs::exists(part, ignored)) return Error(ErrorCode::kData, fmt::format("part {} of {} of '{}' is missing: '{}'", i, series->count, shown_, part.filename().string()), "fetch the missing part of the model");
+        all.insert(part);
+      }
     }
-    parts_ = std::move(all);
+    parts_.assign(all.begin(), all.end());
     return {};
   }
 
@@ -293,6 +298,10 @@ TensorRole tensor_role(std::string_view name) {
   return TensorRole::kOther;
 }
 
-Result<Model> open_model(const std::filesystem::path& path, const std::string& shown_name) { return ModelReader(path, shown_name).read(); }
+Result<Model> open_model(const std::filesystem::path& path, const std::string& shown_name) {
+  // Joined to a folder, an empty name is the folder itself.
+  if (shown_name.empty()) return Error(ErrorCode::kUsage, "the name of a model is empty", "give a file of weights, or the folder of a model");
+  return ModelReader(path, shown_name).read();
+}
 
 }  // namespace llmops

@@ -41,7 +41,7 @@ struct Model {
 };
 
 // Headers and small files alone are read. A folder: its *.safetensors, or its one *.gguf; an index is held against its shards. Errors: those of
-// the headers' readers; kData: JSON that does not parse, a tensor in two parts, shards that are missing or lead out of
+// the headers' readers; kUsage: an empty name, a file of another kind, several GGUF files that are no series; kData: JSON that does not parse, a tensor in two parts, shards that are missing or lead out of
 // the folder; kNotFound: no weights there.
 Result<Model> open_model(const std::filesystem::path& path, const std::string& shown_name);
 

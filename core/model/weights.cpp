@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -49,6 +50,15 @@ Status read_rows(const WeightReader& reader, const TensorRecipe& recipe, RowRun 
     passed += rows;
   }
   return {};
+}
+
+// An exception that leaves a thread would end the program.
+Status guarded(const PieceBody& body, const Piece& piece, PieceRoom& room) {
+  try {
+    return body(piece, room);
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kIo, fmt::format("not enough memory for {} rows of a tensor", piece.rows), "use fewer threads: -j 1");
+  }
 }
 
 }  // namespace
@@ -103,9 +113,10 @@ Status WeightReader::read(size_t tensor, uint64_t first, std::span<float> values
   return {};
 }
 
-std::vector<Piece> pieces_of(std::span<const TensorRecipe> recipes, bool whole) {
+std::vector<Piece> pieces_of(std::span<const TensorRecipe> recipes, const std::function<bool(const TensorRecipe& recipe)>& is_whole) {
   std::vector<Piece> pieces;
   for (size_t i = 0; i < recipes.size(); ++i) {
+    const bool whole = is_whole && is_whole(recipes[i]);
     const uint64_t rows = recipes[i].row_count(), length = recipes[i].row_length();
     const uint64_t step = whole || length == 0 ? std::max<uint64_t>(1, rows) : std::max<uint64_t>(1, kPieceValues / length);
     // Of a stack no piece reaches from one matrix into the next: each has its own importance.
@@ -149,7 +160,7 @@ Status for_each_piece(std::span<const Piece> pieces, size_t threads, const Cance
   const auto work = [&] {
     PieceRoom room;
     for (size_t i = next.fetch_add(1); i < pieces.size(); i = next.fetch_add(1)) {
-      Status done = cancel.cancelled() ? Status(Error(ErrorCode::kInterrupted, "interrupted")) : body(pieces[i], room);
+      Status done = cancel.cancelled() ? Status(Error(ErrorCode::kInterrupted, "interrupted")) : guarded(body, pieces[i], room);
       if (done) continue;
       const std::lock_guard lock(mutex);
       if (i < failed_at) {

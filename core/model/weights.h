@@ -57,14 +57,14 @@ struct Piece {
   size_t recipe = 0, index = 0;       // index: among all pieces
   uint64_t first_row = 0, rows = 0;
 };
-// Pieces of at most 2^18 values but at least one row, recipe by recipe, each of one matrix of a stack; `whole`: one piece for each recipe.
-std::vector<Piece> pieces_of(std::span<const TensorRecipe> recipes, bool whole = false);
+// Pieces of at most 2^18 values but at least one row, recipe by recipe, each of one matrix of a stack; of a recipe that `is_whole` takes one piece. Empty: of none.
+std::vector<Piece> pieces_of(std::span<const TensorRecipe> recipes, const std::function<bool(const TensorRecipe& recipe)>& is_whole = {});
 
 // The values of a piece in their old types. `values` has rows * row_length() places. Any thread. Errors: those of read().
 Status read_piece(const WeightReader& reader, const TensorRecipe& recipe, const Piece& piece, std::span<float> values, std::string& bytes);
 
 // Calls `body` for each piece, in order on one thread, in any order on several; `room` is the thread's own, of the largest piece's size.
-// Stops at the first error (of several the one of the first piece). Errors: of body; kInterrupted.
+// Stops at the first error (of several the one of the first piece). Errors: of body; kIo: no memory for what a piece needs; kInterrupted.
 struct PieceRoom { std::vector<float> values, others; std::string bytes, more_bytes; };
 using PieceBody = std::function<Status(const Piece& piece, PieceRoom& room)>;
 Status for_each_piece(std::span<const Piece> pieces, size_t threads, const CancelToken& cancel, const PieceBody& body);

@@ -121,6 +121,40 @@ TEST_CASE("tensors of one side alone, other shapes and other keys are listed") {
   CHECK(project.compare("n.gguf", "m.gguf").only_right.size() == 10);
 }
 
+TEST_CASE("a difference from values that are all zero has no share of them") {
+  Comparing project;
+  StoredModel model = stored_model(project.write_model(small("llama")));
+  project.write_model(small("llama"), "n");
+  model["model.norm.weight"].bytes.assign(model["model.norm.weight"].bytes.size(), '\0');
+  project.write_weights(model);
+  const CompressCompareReport there = project.compare("m", "n"), back = project.compare("n", "m");
+  const auto norm_of = [](const CompressCompareReport& report) { return std::find_if(report.tensors.begin(), report.tensors.end(), [](const TensorComparison& tensor) { return tensor.name == "model.norm.weight"; })->error; };
+  CHECK_FALSE(norm_of(there).relative_rms.has_value());
+  CHECK(norm_of(back).relative_rms == 1);
+  CHECK(tensor_error_json(norm_of(there))["relative_rms"].is_null());
+  CHECK(tensor_error_json(norm_of(back))["relative_rms"] == 1);
+}
+
+TEST_CASE("lists of keys differ by what they hold, not by their length alone") {
+  Comparing project;
+  project.write_model(small("llama"));
+  project.write_model(small("llama"), "n");
+  std::string tokenizer = file_bytes(project.root() / "n/tokenizer.json");
+  for (size_t at = tokenizer.find("<|end|>"); at != std::string::npos; at = tokenizer.find("<|end|>")) tokenizer.replace(at, 7, "<|fin|>");
+  project.write("n/tokenizer.json", tokenizer);
+  project.convert("m", "m.gguf");
+  project.convert("n", "n.gguf");
+  const CompressCompareReport report = project.compare("m.gguf", "n.gguf");
+  CHECK(report.is_same());
+  const auto tokens = std::find_if(report.keys.begin(), report.keys.end(), [](const KeyDifference& key) { return key.key == "tokenizer.ggml.tokens"; });
+  REQUIRE(tokens != report.keys.end());
+  CHECK(tokens->left["count"] == 300);
+  CHECK(tokens->left["count"] == tokens->right["count"]);
+  CHECK(tokens->left["sha256"] != tokens->right["sha256"]);
+  const auto is_kinds = [](const KeyDifference& key) { return key.key == "tokenizer.ggml.token_type"; };
+  CHECK(std::none_of(report.keys.begin(), report.keys.end(), is_kinds));
+}
+
 TEST_CASE("compare says what is not there") {
   Comparing project;
   project.write_model(small("llama"));

@@ -6,12 +6,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <fmt/format.h>
 #include <fstream>
 #include <map>
 #include <set>
 
 #include "commands/compress/quantize.h"
 #include "core/base/fs.h"
+#include "core/format/weight_writer.h"
 #include "core/model/model.h"
 #include "tests/commands/project_fixture.h"
 #include "tests/support/small_model.h"
@@ -62,6 +64,21 @@ inline std::vector<float> values_of(const StoredTensorBytes& tensor) {
   return values;
 }
 
+inline bool has_warning(const std::vector<std::string>& warnings, const std::string& piece) {
+  return std::any_of(warnings.begin(), warnings.end(), [&](const std::string& warning) { return warning.find(piece) != std::string::npos; });
+}
+
+// The model under other names: `from` in each becomes `to`.
+inline StoredModel renamed(const StoredModel& model, const std::string& from, const std::string& to) {
+  StoredModel made;
+  for (const auto& [name, tensor] : model) {
+    std::string other = name;
+    if (const size_t at = other.find(from); at != std::string::npos) other.replace(at, from.size(), to);
+    made[other] = tensor;
+  }
+  return made;
+}
+
 // Everything below a folder, with its size: what is left behind shows up here.
 inline std::set<std::string> listing(const fs::path& folder) {
   std::set<std::string> names;
@@ -95,6 +112,23 @@ struct ModelFolder : ProjectFolder {
       else config[key] = value;
     }
     write(name + "/config.json", dump_json_pretty(config) + "\n");
+  }
+  // Puts other weights in the place of a model's.
+  void write_weights(const StoredModel& stored, const std::string& name = "m") const {
+    std::vector<TensorInfo> infos;
+    for (const auto& [tensor, value] : stored) {
+      infos.emplace_back();
+      infos.back().name = tensor;
+      infos.back().type = value.type;
+      infos.back().shape = value.shape;
+    }
+    std::string bytes = must(safetensors_header({}, infos));
+    for (const TensorInfo& info : infos) {
+      REQUIRE(info.size_bytes == stored.at(info.name).bytes.size());
+      bytes.resize(std::max<size_t>(bytes.size(), info.offset_bytes + info.size_bytes));
+      bytes.replace(info.offset_bytes, info.size_bytes, stored.at(info.name).bytes);
+    }
+    write(name + "/model.safetensors", bytes);
   }
   Result<CompressWriteReport> try_convert(const std::string& from, const std::string& to, const std::string& dtype = "", bool saturate = false) {
     CompressConvertOptions options;

@@ -144,19 +144,7 @@ TEST_CASE("vectors of different types come back in their own") {
     for (float& value : values) value += 1e-7F;                     // no BF16 holds that
     before[name] = {"F32", f32_bytes(values), {values.size()}};
   }
-  std::vector<TensorInfo> infos;
-  for (const auto& [name, tensor] : before) {
-    infos.emplace_back();
-    infos.back().name = name;
-    infos.back().type = tensor.type;
-    infos.back().shape = tensor.shape;
-  }
-  std::string bytes = must(safetensors_header({}, infos));
-  for (const TensorInfo& info : infos) {
-    bytes.resize(std::max<size_t>(bytes.size(), info.offset_bytes + info.size_bytes));
-    bytes.replace(info.offset_bytes, info.size_bytes, before[info.name].bytes);
-  }
-  project.write("m/model.safetensors", bytes);
+  project.write_weights(before);
   project.convert("m", "m.gguf");
   project.convert("m.gguf", "back");
   const StoredModel after = stored_model(project.root() / "back");

@@ -166,6 +166,62 @@ TEST_CASE("an adapter that is not whole, not LoRA, or of another model is refuse
   CHECK(says([](Merging& p) { p.halves.clear(); p.add("lm_head", 64, 300); p.halves["lm_head A"].name = "base_model.model.lm_head.lora_embedding_A"; }).find("which is no lora_A or lora_B of a matrix") != std::string::npos);
 }
 
+TEST_CASE("an adapter that says no alpha has PEFT's, and a warning says so; what was read is named") {
+  UsualMerging project;
+  project.adapter.erase("lora_alpha");
+  const StoredModel before = stored_model(project.root() / "m");
+  const CompressWriteReport report = project.merge("out");
+  project.check(before, stored_model(project.root() / "out"), {{kQ, 2}, {kK, 2}, {kDown, 2}});
+  CHECK(has_warning(report.warnings, "adapter_config.json of 'a' has no 'lora_alpha': 8 is taken, as PEFT does"));
+  std::vector<std::string> names;
+  for (const CompressWriteReport::File& file : report.sources) names.push_back(file.name);
+  CHECK(names == std::vector<std::string>{"m/model.safetensors", "a/adapter_config.json", "a/adapter_model.safetensors"});
+}
+
+TEST_CASE("adapters of experts are merged into a folder, and the refusal for GGUF says why") {
+  Merging project(small("mixtral"));
+  const std::string expert = "model.layers.0.block_sparse_moe.experts.1.w1";
+  project.add(expert, 64, 96);
+  CHECK(project.refusal("out.gguf").find(fmt::format("the adapter changes the expert '{}.weight', and adapters of experts are not merged into GGUF, which stacks them | merge into the folder of the base, then convert", expert)) == 0);
+  const StoredModel before = stored_model(project.root() / "m");
+  project.merge("out");
+  project.check(before, stored_model(project.root() / "out"), {{expert, 2}});
+}
+
+TEST_CASE("a base that gives each layer a number of heads of its own is refused, as its rows have no order that is known") {
+  UsualMerging project;
+  project.convert("m", "m.gguf");
+  GgufFile file = must(read_gguf(project.root() / "m.gguf", "m"));
+  const std::string bytes = file_bytes(project.root() / "m.gguf"), four("\4\0\0\0", 4);
+  for (GgufEntry& entry : file.entries) {
+    if (entry.key != "llama.attention.head_count") continue;
+    entry.kind = GgufKind::kArray;
+    entry.count = 2;
+    entry.bytes = four + four;
+  }
+  std::vector<TensorInfo> infos = file.tensors;
+  std::string made = must(gguf_header(file.entries, infos));
+  for (size_t i = 0; i < infos.size(); ++i) {
+    made.resize(infos[i].offset_bytes, '\0');
+    made += bytes.substr(file.tensors[i].offset_bytes, file.tensors[i].size_bytes);
+  }
+  project.write("layers.gguf", made);
+  CHECK(project.refusal("out.gguf", "layers.gguf").find("has 64 rows, which do not divide into 0 heads of even size") != std::string::npos);
+}
+
+TEST_CASE("a base that does not say its heads gives an adapter no order of rows") {
+  for (const auto& [key, value] : {std::pair<std::string, Json>{"num_attention_heads", nullptr}, std::pair<std::string, Json>{"num_key_value_heads", 0}}) {
+    UsualMerging project;
+    project.write_adapter();
+    project.configure({{key, value}});
+    CompressConvertOptions options;
+    options.model = "a";
+    options.base = "m";
+    options.output = "a.gguf";
+    CHECK(project.refused([&] { return compress_convert(project.session(), options); }) == fmt::format("config.json of the base has no '{}', a whole number above 0 | give the folder of the base model: --base PATH", key));
+  }
+}
+
 TEST_CASE("a base that is quantized takes no adapter") {
   Merging project;
   project.add(kQ, 64, 64);

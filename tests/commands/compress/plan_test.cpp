@@ -32,8 +32,8 @@ struct Planning : ModelFolder {
     if (!report) FAIL(told(report.error()));
     return std::move(*report);
   }
-  // Sum of squared errors of a GGUF file against plain.gguf, each column times its weight.
-  double error_of(const std::string& file, const Calibration* weights = nullptr) {
+  // Sum of squared errors of a GGUF file against plain.gguf, each column times its weight; `common`: the weight of tensors without statistics.
+  double error_of(const std::string& file, const Calibration* weights = nullptr, double common = 1) {
     CompressQuantizeOptions options = quantize_options(file, file + ".f32.gguf", "F32");
     options.allow_requantize = true;
     must(compress_quantize(session(), options));
@@ -42,9 +42,21 @@ struct Planning : ModelFolder {
     for (const auto& [name, tensor] : x) {
       const std::vector<float> a = values_of(tensor), b = values_of(y.at(name));
       const CalibrationEntry* entry = weights == nullptr ? nullptr : weights->find(name);
-      for (size_t i = 0; i < a.size(); ++i) sum += (entry == nullptr ? 1.0 : static_cast<double>(entry->mean_squares[i % tensor.shape.back()])) * std::pow(static_cast<double>(a[i]) - b[i], 2);
+      for (size_t i = 0; i < a.size(); ++i) sum += (entry == nullptr ? common : static_cast<double>(entry->mean_squares[i % tensor.shape.back()])) * std::pow(static_cast<double>(a[i]) - b[i], 2);
     }
     return sum;
+  }
+  // For every matrix but the embedding and the output, in some unit: one input of sixteen is strong, and so are all of ffn_down.
+  Calibration statistics(float unit) const {
+    Calibration made;
+    for (const auto& [name, tensor] : stored_model(root() / "plain.gguf")) {
+      if (tensor.shape.size() < 2 || name == "output.weight" || name == "token_embd.weight") continue;
+      std::vector<float> sums;
+      for (size_t i = 0; i < tensor.shape[1]; ++i) sums.push_back(unit * (i % 16 == 3 ? 400.0F : 1.0F) * (name.find("ffn_down") != std::string::npos ? 8.0F : 1.0F));
+      made.entries.push_back(must(make_calibration_entry(name, sums, {1})));
+    }
+    made.tokens = 1;
+    return made;
   }
 };
 
@@ -153,20 +165,48 @@ TEST_CASE("what was measured is kept: the same plan again, and another for other
   for (size_t at = bytes.find("\"BF16\""); at != std::string::npos; at = bytes.find("\"BF16\"")) bytes.replace(at, 6, "\"F16\" ");
   project.write("m/model.safetensors", bytes);
   const auto halves = project.attempt("Q4_K_M", "", "", "m", true);
-  if (halves) CHECK_FALSE(halves->from_cache);
+  REQUIRE(halves);
+  CHECK_FALSE(halves->from_cache);
+}
+
+TEST_CASE("a kept measurement that is broken is made again") {
+  Planning project;
+  const CompressPlanReport first = project.plan("Q4_K_M", "", "", "m", true);
+  fs::path kept;
+  for (const auto& entry : fs::recursive_directory_iterator(project.dir.path())) if (entry.path().filename().string().starts_with("type-errors-")) kept = entry.path();
+  REQUIRE_FALSE(kept.empty());
+  const Json whole = must(parse_json(file_bytes(kept), "cache"));
+  for (const auto& [key, value] : {std::pair<std::string, Json>{"squares", nullptr}, std::pair<std::string, Json>{"errors", 7}, std::pair<std::string, Json>{"form", 1}}) {
+    CAPTURE(key);
+    Json broken = whole;
+    if (value.is_null()) broken.erase(key);
+    else broken[key] = value;
+    std::ofstream(kept, std::ios::binary) << dump_json(broken);
+    const CompressPlanReport again = project.plan("Q4_K_M", "", "", "m", true);
+    CHECK_FALSE(again.from_cache);
+    CHECK(again.error == first.error);
+  }
+}
+
+TEST_CASE("statistics make the same plan whatever their unit, and what they lack is told of") {
+  Planning project;
+  std::vector<CompressPlanReport> plans;
+  for (const float unit : {1.0F, 1024.0F}) {
+    Calibration statistics = project.statistics(unit);
+    statistics.entries[1].counts = {0};
+    must(write_imatrix_gguf(project.root() / "imatrix.gguf", statistics));
+    plans.push_back(project.plan("Q4_K_S", "", "imatrix.gguf"));
+    CHECK(has_warning(plans.back().warnings, fmt::format("'imatrix.gguf' is not used for '{}': ", statistics.entries[1].name)));
+    CHECK(has_warning(plans.back().warnings, "13 of 16 matrices are weighted by their inputs, the others have no statistics: each of their values weighs "));
+  }
+  CHECK(*plans[1].common_weight == 1024 * *plans[0].common_weight);
+  for (size_t i = 0; i < plans[0].tensors.size(); ++i) CHECK(plans[0].tensors[i].type == plans[1].tensors[i].type);
+  CHECK_FALSE(project.plan("Q4_K_S").common_weight.has_value());
 }
 
 TEST_CASE("statistics make another plan, with a smaller error by their weights") {
   Planning project;
-  Calibration statistics;
-  for (const auto& [name, tensor] : stored_model(project.root() / "plain.gguf")) {
-    if (tensor.shape.size() < 2 || name == "output.weight" || name == "token_embd.weight") continue;
-    std::vector<float> sums;
-    for (size_t i = 0; i < tensor.shape[1]; ++i) sums.push_back((i % 16 == 3 ? 400.0F : 1.0F) * (name.find("ffn_down") != std::string::npos ? 8.0F : 1.0F));
-    statistics.entries.push_back(must(make_calibration_entry(name, sums, {1})));
-  }
-  statistics.tokens = 1;
-  must(write_imatrix_gguf(project.root() / "imatrix.gguf", statistics));
+  must(write_imatrix_gguf(project.root() / "imatrix.gguf", project.statistics(1)));
   const Calibration read = must(open_calibration(project.root() / "imatrix.gguf", "imatrix.gguf"));
   const uint64_t budget = project.plan("Q4_K_S").budget_bytes;
   const CompressPlanReport plain = project.plan(std::to_string(budget), "p.gguf"), weighted = project.plan(std::to_string(budget), "w.gguf", "imatrix.gguf");
@@ -174,8 +214,11 @@ TEST_CASE("statistics make another plan, with a smaller error by their weights")
   CHECK_FALSE(plain.is_weighted);
   CHECK(fs::file_size(project.root() / "w.gguf") == weighted.file_bytes);
   CHECK(weighted.file_bytes <= budget);
-  CHECK(weighted.error == Approx(project.error_of("w.gguf", &read)).epsilon(1e-6));
-  CHECK(weighted.error < 0.9 * project.error_of("p.gguf", &read));
+  // 400 at one input of sixteen and 1 at the others; eight times that in ffn_down, which are 256 * 512 of the (2 * 256 + 2 * 128) * 256 + 3 * 256 * 512 values of a layer.
+  const double plain_mean = (400.0 + 15) / 16, common = plain_mean * (2.0 * 256 + 2.0 * 128 + 2.0 * 512 + 8.0 * 512) / (2.0 * 256 + 2.0 * 128 + 3.0 * 512);
+  CHECK(*weighted.common_weight == Approx(common).epsilon(1e-9));
+  CHECK(weighted.error == Approx(project.error_of("w.gguf", &read, common)).epsilon(1e-6));
+  CHECK(weighted.error < 0.9 * project.error_of("p.gguf", &read, common));
   size_t different = 0;
   for (size_t i = 0; i < plain.tensors.size(); ++i) different += plain.tensors[i].type != weighted.tensors[i].type;
   CHECK(different > 0);

@@ -212,6 +212,7 @@ TEST_CASE("a disk that fails or is full leaves the source as it was and nothing 
       const Failpoints failing(point);
       const std::string said = project.refusal(project.options(type, output));
       CHECK(said.find("cannot write") == 0);
+      CHECK(said.find("'" + (project.root() / output).string()) != std::string::npos);   // not the name that it has until it is whole
       CHECK(said.find(point.find("enospc") != std::string::npos ? "the disk is full" : "Input/output error") != std::string::npos);
     }
   }

@@ -149,6 +149,27 @@ TEST_CASE("a GGUF file becomes the same quantized folder as the folder that it w
   CHECK(file_bytes(project.root() / "a/config.json") == file_bytes(project.root() / "b/config.json"));
 }
 
+TEST_CASE("a model of which nothing would be encoded is refused, and matrices under names that are not known are told to readers") {
+  ModelFolder project;
+  const StoredModel before = stored_model(project.write_model(small("llama", "BF16", 256)));
+  project.write_weights(renamed(before, "_proj.weight", "_fc.weight"));
+  CHECK(project.refused([&] { return compress_quantize(project.session(), project.quantize_options("m", "q", "int8")); }).find("'m' has no matrix that W8A16 would encode") == 0);
+  project.write_weights(renamed(before, "0.self_attn.q_proj.weight", "0.self_attn.q_fc.weight"));
+  must(compress_quantize(project.session(), project.quantize_options("m", "q", "int8")));
+  const Json config = must(parse_json(file_bytes(project.root() / "q/config.json"), "config.json"));
+  CHECK(config["quantization_config"]["ignore"] == Json({"lm_head", "model.layers.0.self_attn.q_fc"}));
+}
+
+TEST_CASE("a name that ends in a slash becomes a folder, whatever stands before it") {
+  ModelFolder project;
+  project.write_model(small("llama", "BF16", 256));
+  must(compress_quantize(project.session(), project.quantize_options("m", "q.safetensors/", "int8")));
+  CHECK(fs::exists(project.root() / "q.safetensors/config.json"));
+  project.convert("m", "c.safetensors/");
+  CHECK(fs::exists(project.root() / "c.safetensors/model.safetensors"));
+  CHECK(project.refused([&] { return compress_quantize(project.session(), project.quantize_options("m", "r.safetensors", "int8")); }).find("W8A16 needs a config.json beside the weights") == 0);
+}
+
 TEST_CASE("rows that do not divide into groups of 128, a model that is quantized, and a folder without config.json are refused") {
   ModelFolder project;
   project.write_model(small("llama"));

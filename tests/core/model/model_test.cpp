@@ -84,6 +84,28 @@ TEST_CASE("a tensor in two files, and an output that is neither there nor tied, 
   CHECK(tied.open()->warnings == std::vector<std::string>{"'lm_head.weight' is there, and config.json says that it is tied to the embedding"});
 }
 
+TEST_CASE("parts that are numbered and files that are not are one model, and each series has to be whole") {
+  Folder folder;
+  folder.write(kOne, f16_weights({{"a", {1}}}));
+  folder.write(kTwo, f16_weights({{"b", {1}}}));
+  folder.write("zeta.safetensors", f16_weights({{"c", {1}}}));
+  const auto model = folder.open();
+  REQUIRE(model);
+  CHECK(model->parts.size() == 3);
+  CHECK(model->tensors.size() == 3);
+  folder.write("other-00002-of-00002.safetensors", f16_weights({{"d", {1}}}));
+  CHECK(folder.refusal() == "part 1 of 2 of 'm' is missing: 'other-00001-of-00002.safetensors'");
+}
+
+TEST_CASE("a model without a name is not the folder that the user is in") {
+  Folder folder;
+  folder.write("model.safetensors", f16_weights({{"a", {1}}}));
+  const auto made = open_model(folder.dir->path() / "m", "");
+  REQUIRE_FALSE(made);
+  CHECK(made.error().code == ErrorCode::kUsage);
+  CHECK(made.error().message == "the name of a model is empty");
+}
+
 TEST_CASE("what holds no weights says what to give") {
   Folder empty;
   empty.write("README.md", "hi");
