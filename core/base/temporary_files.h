@@ -5,7 +5,8 @@
 
 namespace llmops {
 
-// Removes what writers under temporary_sibling()'s names left beside `path` whose process is no more.
+// Removes what writers under exactly temporary_sibling()'s names left beside `path`, files and folders, whose process is no more. What cannot
+// be read or removed stays.
 void remove_stale_siblings(const fs::path& path);
 
 // 0, or the errno value; without `replace` EEXIST when `to` is there (asked and done in one step where the file system can).

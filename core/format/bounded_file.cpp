@@ -85,10 +85,4 @@ Result<std::string> BoundedFile::take(uint64_t count, std::string_view what) {
   return bytes;
 }
 
-Status BoundedFile::skip(uint64_t count, std::string_view what) {
-  LLMOPS_CHECK(check(count, what));
-  position_ += count;
-  return {};
-}
-
 }  // namespace llmops

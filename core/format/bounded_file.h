@@ -23,7 +23,6 @@ class BoundedFile {
   const std::string& shown_name() const { return name_; }
   // The next bytes. Errors (kData): fewer are left ("ends inside WHAT"); nothing is allocated then.
   Result<std::string> take(uint64_t count, std::string_view what);
-  Status skip(uint64_t count, std::string_view what);
   template <class Number>
   Result<Number> number(std::string_view what) {
     Number value{};

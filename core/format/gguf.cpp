@@ -8,12 +8,14 @@
 
 #include "core/format/bounded_file.h"
 #include "core/format/gguf.h"
+#include "core/format/gguf_layout.h"
 
 namespace llmops {
 namespace {
 
-constexpr uint32_t kMaxDimensions = 4;
-constexpr uint64_t kMaxNameBytes = 63, kDefaultAlignment = 32, kMaxKeys = 10'000;   // real files have some dozens
+using namespace gguf_layout;
+
+constexpr uint64_t kMaxKeys = 10'000;   // real files have some dozens
 
 // ggml_type: elements and bytes of a block; 0 elements: removed from the format.
 constexpr std::array<GgufType, 40> kBlockTypes{{
@@ -25,8 +27,6 @@ constexpr std::array<GgufType, 40> kBlockTypes{{
 
 constexpr std::array<uint32_t, 13> kValueBytes{1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};   // 0: of its own length
 constexpr std::array<const char*, 13> kValueNames{"u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64"};
-
-uint64_t padded(uint64_t size, uint64_t alignment) { return (size + alignment - 1) / alignment * alignment; }
 
 class Reader {
  public:
@@ -52,9 +52,15 @@ class Reader {
   }
 
  private:
+  // Keys and values begin the file and are all kept. A sparse file could say that they are as long as a disk.
+  Result<std::string> take(uint64_t count, std::string_view what) {
+    if (count <= file_.remaining() && file_.position() + count > kMaxGgufKeyBytes) return file_.fault(fmt::format("has {} of {} bytes, with which its keys take more than {}", what, count, kMaxGgufKeyBytes));
+    return file_.take(count, what);
+  }
+
   Result<std::string> text(std::string_view what) {
     LLMOPS_ASSIGN(const uint64_t length, file_.number<uint64_t>(what));
-    return file_.take(length, what);
+    return take(length, what);
   }
 
   Result<std::string> array_of_texts(uint64_t count) {
@@ -77,7 +83,7 @@ class Reader {
       return {};
     }
     if (entry.count > file_.remaining() / kValueBytes[kind]) return file_.fault(fmt::format("ends inside an array of {} values", entry.count));
-    LLMOPS_ASSIGN(entry.bytes, file_.take(entry.count * kValueBytes[kind], "an array"));
+    LLMOPS_ASSIGN(entry.bytes, take(entry.count * kValueBytes[kind], "an array"));
     return {};
   }
 
@@ -110,8 +116,9 @@ class Reader {
 
   Status read_tensor() {
     TensorInfo tensor;
-    LLMOPS_ASSIGN(tensor.name, text("the name of a tensor"));
-    if (tensor.name.size() > kMaxNameBytes) return file_.fault(fmt::format("has a tensor name of {} bytes, more than {}", tensor.name.size(), kMaxNameBytes));
+    LLMOPS_ASSIGN(const uint64_t length, file_.number<uint64_t>("the name of a tensor"));
+    if (length <= file_.remaining() && length > kMaxNameBytes) return file_.fault(fmt::format("has a tensor name of {} bytes, more than {}", length, kMaxNameBytes));
+    LLMOPS_ASSIGN(tensor.name, file_.take(length, "the name of a tensor"));
     if (!names_.insert(tensor.name).second) return file_.fault(fmt::format("has the tensor '{}' twice", tensor.name));
     LLMOPS_ASSIGN(const uint32_t dimensions, file_.number<uint32_t>("the dimensions of a tensor"));
     if (dimensions > kMaxDimensions) return file_.fault(fmt::format("has tensor '{}' of {} dimensions, more than {}", tensor.name, dimensions, kMaxDimensions));

@@ -45,7 +45,10 @@ struct GgufFile {
   const GgufEntry* find(std::string_view key) const;   // nullptr: none
 };
 
-// As read_gguf_header, with the arrays. Errors: its. Cost: the header.
+// Where keys and their values must end in a file: they are kept in memory, and the largest vocabularies take some 2^25.
+inline constexpr uint64_t kMaxGgufKeyBytes = 256 << 20;
+
+// As read_gguf_header, with the arrays. Errors: its. Cost: the header; about twice the bytes of the keys in memory.
 Result<GgufFile> read_gguf(const std::filesystem::path& path, const std::string& shown_name);
 
 // A type of GGUF's tensors: its number, and what a block of it holds and takes. nullptr: none, or removed from the format.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/format/gguf.h"
+#include "core/format/gguf_layout.h"
 
 namespace llmops {
 namespace {
@@ -15,8 +16,7 @@ Number at(const std::string& bytes, size_t index) {
   return value;
 }
 
-template <class Number>
-std::string raw(Number value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+using gguf_layout::raw;
 
 // Calls `use` with the value of a kind of fixed size; false: the kind has none.
 template <class Use>

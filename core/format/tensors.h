@@ -35,9 +35,9 @@ Result<TensorFile> read_safetensors_header(const std::filesystem::path& path, co
 std::optional<uint32_t> safetensors_bits(std::string_view type);
 
 // GGUF, versions 2 and 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), little-endian. Errors: kNotFound, kIo; kData: another
-// magic or version, counts and lengths past the file, a key or tensor twice, an unknown or removed type, more than 4 dimensions, an
-// offset that is not the padded end of the tensor before, a file shorter than its data. Cost: the header; no allocation is larger than
-// the bytes that are there.
+// magic or version, counts and lengths past the file, keys and values past its first 256 MB, a key or tensor twice, an unknown or removed type,
+// more than 4 dimensions, an offset that is not the padded end of the tensor before, a file shorter than its data. Cost: the header; no
+// allocation is larger than the bytes that are there.
 Result<TensorFile> read_gguf_header(const std::filesystem::path& path, const std::string& shown_name);
 
 }  // namespace llmops

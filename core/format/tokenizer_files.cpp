@@ -23,12 +23,28 @@ std::string shown(std::string_view text) {
   return out;
 }
 
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool flag_of(const Json& object, const char* key, bool otherwise) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_boolean() ? found->get<bool>() : otherwise;
+}
+
+Status check_length(std::string_view token, const std::string& name) {
+  if (token.size() > kMaxTokenBytes) return fault(name, "has the token '{}' of {} bytes, more than {}", shown(token), token.size(), kMaxTokenBytes);
+  return {};
+}
+
 Result<TokenIds> ids_by_text(const Vocabulary& vocabulary, const std::string& name) {
   TokenIds ids;
   ids.reserve(vocabulary.tokens.size());
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& token = vocabulary.tokens[id];
     if (token.empty()) continue;
+    LLMOPS_CHECK(check_length(token, name));
     const auto [place, fresh] = ids.emplace(token, static_cast<int32_t>(id));
     if (!fresh) return fault(name, "has the token '{}' twice, as {} and {}", shown(token), place->second, id);
   }
@@ -121,13 +137,14 @@ const std::vector<RankFile>& rank_files() {
   return files;
 }
 
-Status read_rank(std::string_view line, Vocabulary& made, const std::string& name, size_t number) {
+// `number`: of the line; `count`: of the lines with tokens up to it, which alone let the ranks grow.
+Status read_rank(std::string_view line, Vocabulary& made, const std::string& name, size_t number, size_t count) {
   const size_t space = line.find(' ');
   if (space == std::string_view::npos) return fault(name, "has line {} without a rank", number);
   int32_t rank = -1;
   const auto [end, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), rank);
   if (error != std::errc() || end != line.data() + line.size() || rank < 0) return fault(name, "has '{}' as the rank of line {}", shown(line.substr(space + 1)), number);
-  if (static_cast<size_t>(rank) >= 2 * number + 4096) return fault(name, "has the rank {} in line {}, far beyond the lines before it", rank, number);
+  if (static_cast<size_t>(rank) >= std::min(2 * count + 4096, kMaxTokens)) return fault(name, "has the rank {} in line {}, far beyond the lines before it", rank, number);
   const std::optional<std::string> bytes = base64_decode(line.substr(0, space));
   if (!bytes || bytes->empty()) return fault(name, "has line {} whose token is not base64", number);
   if (static_cast<size_t>(rank) >= made.tokens.size()) made.tokens.resize(static_cast<size_t>(rank) + 1);
@@ -146,10 +163,10 @@ Result<Vocabulary> read_ranks(const fs::path& path, const std::string& name) {
   LLMOPS_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
   Vocabulary made;
   made.model = TokenModel::kScoredBpe;
-  size_t number = 0;
+  size_t number = 0, count = 0;
   LLMOPS_CHECK(each_line(text, [&](std::string_view line) -> Status {
     ++number;
-    return line.empty() ? Status() : read_rank(line, made, name, number);
+    return line.empty() ? Status() : read_rank(line, made, name, number, ++count);
   }));
   const size_t ranks = made.tokens.size();
   for (const auto& [content, id] : file->special) {
@@ -175,13 +192,14 @@ Result<Vocabulary> read_ranks(const fs::path& path, const std::string& name) {
 // Errors: kNotFound; kData: several files, none of which has the better claim.
 Result<fs::path> file_of_folder(const fs::path& folder, const std::string& name) {
   for (const char* file : {"tokenizer.json", "tokenizer.model", "vocab.txt"}) {
-    if (fs::is_regular_file(folder / file)) return folder / file;
+    std::error_code none;   // also of a link that leads nowhere
+    if (fs::is_regular_file(folder / file, none)) return folder / file;
   }
   std::vector<fs::path> found;
   std::error_code failure;
-  for (const auto& entry : fs::directory_iterator(folder, failure)) {
-    const auto ending = entry.path().extension();
-    if (ending == ".gguf" || ending == ".tiktoken") found.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+    const auto ending = entry->path().extension();
+    if (ending == ".gguf" || ending == ".tiktoken") found.push_back(entry->path());
   }
   if (failure) return io_error("read", folder, failure.value());
   if (found.empty()) return Error(ErrorCode::kNotFound, "'" + name + "' holds no tokenizer", "name a folder with a tokenizer.json, tokenizer.model, vocab.txt, *.gguf or *.tiktoken");
@@ -234,7 +252,10 @@ std::optional<std::string> bytes_of_token(const std::string& token) {
     auto c = static_cast<unsigned>(static_cast<unsigned char>(token[i]));
     if (c >= 0x80) {   // the alphabet ends below U+0800: two bytes
       if ((c & 0xE0) != 0xC0 || i + 1 >= token.size()) return std::nullopt;
-      c = (c & 0x1F) << 6 | (static_cast<unsigned>(static_cast<unsigned char>(token[++i])) & 0x3F);
+      const auto second = static_cast<unsigned>(static_cast<unsigned char>(token[++i]));
+      if ((second & 0xC0) != 0x80) return std::nullopt;
+      c = (c & 0x1F) << 6 | (second & 0x3F);
+      if (c < 0x80) return std::nullopt;   // written too long
     }
     if (c >= bytes.size() || bytes[c] < 0) return std::nullopt;
     out.push_back(static_cast<char>(bytes[c]));

@@ -21,6 +21,10 @@ enum class TokenModel { kBpe, kScoredBpe, kUnigram, kWordPiece, kWordLevel };
 
 enum class TokenKind : uint8_t { kNormal, kUnknown, kControl, kUserDefined, kUnused, kByte };
 
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";   // ▁, SentencePiece's space
+// The steps before a model, or behind it, may make a text so many times as long together; real ones stay below 600.
+inline constexpr unsigned kMostTextGrowth = 1024;
+
 struct TokenMerge { int32_t left, right, made; };   // ids; the rank is the place in the list
 
 // A token that is found in the text itself before anything else happens.
@@ -98,7 +102,8 @@ struct Vocabulary {
 // tokenizer.ggml.* (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md); tiktoken's lines "BASE64 RANK", whose file name says
 // what divides text into words (cl100k_base, o200k_base, p50k_base, r50k_base, gpt2); BERT's vocab.txt (lower case is assumed).
 // Every id in the result is below tokens.size(), and kinds (scores where used) are as long as tokens. Errors: kNotFound, kIo; kData: a file
-// past 256 MB, what its format does not allow, tokens twice, ids out of range, merges of unknown tokens, steps that are not known.
+// past 256 MB, what its format does not allow, tokens twice or of more than 4096 bytes, ids out of range, merges of unknown tokens, steps that
+// are not known, decoders past kMostTextGrowth.
 // Cost: the file and about three times its size in memory.
 Result<Vocabulary> read_vocabulary(const std::filesystem::path& path, const std::string& shown_name);
 

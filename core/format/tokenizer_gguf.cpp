@@ -54,6 +54,7 @@ class GgufVocabulary {
   Result<std::vector<double>> numbers(std::string_view key) const {
     const GgufEntry* entry = find(key);
     if (entry == nullptr) return std::vector<double>();
+    if (entry->count > kMaxTokens) return fault(name_, "has {} values of {}{}, more than {}", entry->count, kKeys, key, kMaxTokens);
     std::optional<std::vector<double>> values = entry->numbers();
     if (!values) return fault(name_, "has a {}{} that is no array of numbers", kKeys, key);
     if (values->size() < made_.tokens.size()) return fault(name_, "has {} values of {}{} for {} tokens", values->size(), kKeys, key, made_.tokens.size());
@@ -63,9 +64,9 @@ class GgufVocabulary {
   Status read_tokens() {
     const GgufEntry* entry = find("tokens");
     if (entry == nullptr) return fault(name_, "has a tokenizer without {}tokens", kKeys);
+    if (entry->count > kMaxTokens) return fault(name_, "has {} tokens, more than {}", entry->count, kMaxTokens);
     std::optional<std::vector<std::string>> tokens = entry->texts();
     if (!tokens || tokens->empty()) return fault(name_, "has {}tokens that are no array of texts", kKeys);
-    if (tokens->size() > kMaxTokens) return fault(name_, "has {} tokens, more than {}", tokens->size(), kMaxTokens);
     made_.tokens = std::move(*tokens);
     return {};
   }
@@ -87,8 +88,8 @@ class GgufVocabulary {
     if (scores.empty() && needed) return fault(name_, "has a tokenizer without {}scores", kKeys);
     made_.scores.assign(made_.tokens.size(), 0);
     for (size_t i = 0; i < std::min(scores.size(), made_.tokens.size()); ++i) {
-      if (!std::isfinite(scores[i])) return fault(name_, "has the token '{}' whose score is no number", shown(made_.tokens[i]));
       made_.scores[i] = static_cast<float>(scores[i]);
+      if (!std::isfinite(made_.scores[i])) return fault(name_, "has the token '{}' whose score is no number", shown(made_.tokens[i]));
     }
     return {};
   }
@@ -155,9 +156,8 @@ class GgufVocabulary {
     if (!made_.unknown_id) return fault(name_, "has a tokenizer of the model 't5' without {}unknown_token_id", kKeys);
     std::string charsmap;
     if (const GgufEntry* entry = find("precompiled_charsmap"); entry != nullptr) {
-      const auto bytes = entry->numbers();
-      if (!bytes) return fault(name_, "has a {}precompiled_charsmap that is no array of bytes", kKeys);
-      for (const double byte : *bytes) charsmap.push_back(static_cast<char>(static_cast<uint8_t>(static_cast<int>(std::clamp(byte, -128.0, 255.0)))));
+      if (entry->kind != GgufKind::kArray || (entry->element != GgufKind::kU8 && entry->element != GgufKind::kI8)) return fault(name_, "has a {}precompiled_charsmap that is no array of bytes", kKeys);
+      charsmap = entry->bytes;
     }
     add_sentence_steps(made_, {.prefix = flag("add_space_prefix", true), .squeeze = flag("remove_extra_whitespaces", true)}, std::move(charsmap));
     put_around(made_.bos_id, made_.eos_id, false, true);

@@ -1,12 +1,15 @@
 // tokenizer.json of Hugging Face's tokenizers (https://huggingface.co/docs/tokenizers/api/models): the model, the added tokens and what
 // is put around a text. A file of another program may leave out what has a default there.
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/fs.h"
 #include "core/format/tokenizer_parts.h"
 
 namespace llmops::tokenizer_files {
 namespace {
+
+constexpr size_t kMostAround = 1024;   // ids that a template puts around a text; real ones put a handful
 
 class JsonReader {
  public:
@@ -30,14 +33,6 @@ class JsonReader {
   }
 
  private:
-  static std::string text_of(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-  }
-  static bool flag_of(const Json& object, const char* key, bool otherwise = false) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() ? found->get<bool>() : otherwise;
-  }
   static std::string guessed_type(const Json& model) {
     if (model.contains("merges")) return "BPE";
     return model.contains("vocab") && model["vocab"].is_array() ? "Unigram" : model.contains("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
@@ -124,6 +119,7 @@ class JsonReader {
       if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) return fault(name_, "has the vocab entry {} that is not a token and its score", shown(dump_json(entry)));
       made_.tokens.push_back(entry[0].get<std::string>());
       made_.scores.push_back(entry[1].get<float>());
+      if (!std::isfinite(made_.scores.back())) return fault(name_, "has the token '{}' whose score {} is out of range", shown(made_.tokens.back()), dump_json(entry[1]));
     }
     made_.kinds.assign(made_.tokens.size(), TokenKind::kNormal);
     made_.byte_fallback = flag_of(model, "byte_fallback");
@@ -173,6 +169,7 @@ class JsonReader {
       AddedToken token;
       token.content = entry.is_object() ? text_of(entry, "content") : std::string();
       if (token.content.empty()) return fault(name_, "has an added token without content");
+      LLMOPS_CHECK(check_length(token.content, name_));
       LLMOPS_ASSIGN(token.id, id_of(entry.value("id", Json()), count, token.content));
       // The model's own id wins over the one in the list, as in tokenizers.
       if (const auto known = ids.find(token.content); known != ids.end()) token.id = known->second;
@@ -205,6 +202,7 @@ class JsonReader {
       const std::string id = piece.is_object() && piece.contains("SpecialToken") && piece["SpecialToken"].is_object() ? text_of(piece["SpecialToken"], "id") : std::string();
       const auto token = special.find(id);
       const Json ids = token != special.end() && token->is_object() ? token->value("ids", Json()) : Json();
+      if (ids.size() > kMostAround || before.size() + after.size() > kMostAround) return fault(name_, "has a template of more than {} ids", kMostAround);
       if (!ids.is_array()) return fault(name_, "has a template with the special token '{}' that it does not define", shown(id));
       for (const Json& value : ids) {
         if (!value.is_number_integer() || value < 0 || value > kMaxTokens) return fault(name_, "has a template with the id {}", shown(dump_json(value)));
@@ -219,6 +217,7 @@ class JsonReader {
     LLMOPS_CHECK(check_ids(after));
     made_.before.insert(made_.before.begin(), before.begin(), before.end());
     made_.after.insert(made_.after.end(), after.begin(), after.end());
+    if (made_.before.size() + made_.after.size() > kMostAround) return fault(name_, "puts more than {} ids around a text", kMostAround);
     return {};
   }
 

@@ -1,4 +1,6 @@
 // The normalizers, pre_tokenizers and decoders of a tokenizer.json as flat lists of steps.
+#include <algorithm>
+
 #include "core/base/base64.h"
 #include "core/format/tokenizer_parts.h"
 
@@ -30,26 +32,26 @@ class StepReader {
     if (const auto plain = kPlain.find(type); plain != kPlain.end()) {
       made.kind = plain->second;
     } else if (type == "BertNormalizer") {
-      const bool lowercase = flag(step, "lowercase", true);
-      add_bert_steps(made_, flag(step, "clean_text", true), flag(step, "handle_chinese_chars", true), flag(step, "strip_accents", lowercase), lowercase);
+      const bool lowercase = flag_of(step, "lowercase", true);
+      add_bert_steps(made_, flag_of(step, "clean_text", true), flag_of(step, "handle_chinese_chars", true), flag_of(step, "strip_accents", lowercase), lowercase);
       return {};
     } else if (type == "ByteLevel") {
       made_.byte_level = true;
       return {};
     } else if (type == "Strip") {
       made.kind = NormalizeKind::kStrip;
-      made.left = flag(step, "strip_left", true);
-      made.right = flag(step, "strip_right", true);
+      made.left = flag_of(step, "strip_left", true);
+      made.right = flag_of(step, "strip_right", true);
     } else if (type == "Prepend") {
       made.kind = NormalizeKind::kPrepend;
-      made.content = text(step, "prepend");
+      made.content = text_of(step, "prepend");
     } else if (type == "Replace") {
       bool literal = true;
       LLMOPS_ASSIGN(made.pattern, pattern(step, literal));
       made.kind = literal ? NormalizeKind::kReplace : NormalizeKind::kReplacePattern;
-      made.content = text(step, "content");
+      made.content = text_of(step, "content");
     } else if (type == "Precompiled") {
-      const auto bytes = base64_decode(text(step, "precompiled_charsmap"));
+      const auto bytes = base64_decode(text_of(step, "precompiled_charsmap"));
       if (!bytes) return fault(name_, "has a precompiled_charsmap that is not base64");
       made.kind = NormalizeKind::kCharsmap;
       made.content = *bytes;
@@ -65,8 +67,8 @@ class StepReader {
     SplitStep made;
     if (type == "ByteLevel") {
       made.kind = SplitKind::kByteLevel;
-      made.prefix_space = flag(step, "add_prefix_space", true);
-      made.splits = flag(step, "use_regex", true);
+      made.prefix_space = flag_of(step, "add_prefix_space", true);
+      made.splits = flag_of(step, "use_regex", true);
       made_.byte_level = true;
     } else if (type == "Whitespace") {
       made.kind = SplitKind::kWhitespace;
@@ -79,17 +81,17 @@ class StepReader {
       LLMOPS_ASSIGN(made.behavior, behavior(step));
     } else if (type == "Digits") {
       made.kind = SplitKind::kDigits;
-      made.individual = flag(step, "individual_digits", false);
+      made.individual = flag_of(step, "individual_digits", false);
     } else if (type == "CharDelimiterSplit") {
       made.kind = SplitKind::kLiteral;
-      made.pattern = text(step, "delimiter");
+      made.pattern = text_of(step, "delimiter");
       made.behavior = SplitBehavior::kRemoved;
     } else if (type == "Split") {
       bool literal = true;
       LLMOPS_ASSIGN(made.pattern, pattern(step, literal));
       made.kind = literal ? SplitKind::kLiteral : SplitKind::kPattern;
       LLMOPS_ASSIGN(made.behavior, behavior(step));
-      made.invert = flag(step, "invert", false);
+      made.invert = flag_of(step, "invert", false);
     } else if (type == "Metaspace") {
       LLMOPS_ASSIGN(made, metaspace(step));
     } else {
@@ -106,11 +108,11 @@ class StepReader {
       made.kind = DecodeKind::kByteLevel;
     } else if (type == "WordPiece") {
       made.kind = DecodeKind::kWordPiece;
-      made.pattern = step.contains("prefix") ? text(step, "prefix") : "##";
-      made.cleanup = flag(step, "cleanup", true);
+      made.pattern = step.contains("prefix") ? text_of(step, "prefix") : "##";
+      made.cleanup = flag_of(step, "cleanup", true);
     } else if (type == "BPEDecoder") {
       made.kind = DecodeKind::kSuffix;
-      made.pattern = step.contains("suffix") ? text(step, "suffix") : "</w>";
+      made.pattern = step.contains("suffix") ? text_of(step, "suffix") : "</w>";
     } else if (type == "Metaspace") {
       LLMOPS_ASSIGN(const SplitStep same, metaspace(step));
       made.kind = DecodeKind::kMetaspace;
@@ -122,7 +124,7 @@ class StepReader {
       made.kind = DecodeKind::kFuse;
     } else if (type == "Strip") {
       made.kind = DecodeKind::kStrip;
-      made.content = text(step, "content");
+      made.content = text_of(step, "content");
       LLMOPS_ASSIGN(made.start, count(step, "start"));
       LLMOPS_ASSIGN(made.stop, count(step, "stop"));
     } else if (type == "Replace") {
@@ -130,7 +132,9 @@ class StepReader {
       made.kind = DecodeKind::kReplace;
       LLMOPS_ASSIGN(made.pattern, pattern(step, literal));
       if (!literal || made.pattern.empty()) return fault(name_, "has a decoder that replaces the pattern '{}', which is not supported", shown(made.pattern));
-      made.content = text(step, "content");
+      made.content = text_of(step, "content");
+      growth_ *= std::max(1.0, static_cast<double>(made.content.size()) / static_cast<double>(made.pattern.size()));
+      if (growth_ > kMostTextGrowth) return fault(name_, "has decoders that could make a text more than {} times as long", kMostTextGrowth);
     } else {
       return fault(name_, "has a decoder of the unknown type '{}'", shown(type));
     }
@@ -139,14 +143,6 @@ class StepReader {
   }
 
  private:
-  static std::string text(const Json& step, const char* key) {
-    const auto found = step.find(key);
-    return found != step.end() && found->is_string() ? found->get<std::string>() : std::string();
-  }
-  static bool flag(const Json& step, const char* key, bool otherwise) {
-    const auto found = step.find(key);
-    return found != step.end() && found->is_boolean() ? found->get<bool>() : otherwise;
-  }
   Result<uint32_t> count(const Json& step, const char* key) const {
     const Json value = step.value(key, Json(0));
     if (!value.is_number_integer() || value < 0 || value > 1'000'000) return fault(name_, "has {} as the {} of a decoder", shown(dump_json(value)), key);
@@ -158,12 +154,12 @@ class StepReader {
     const Json value = step.value("pattern", Json());
     literal = value.is_object() && value.contains("String");
     const char* key = literal ? "String" : "Regex";
-    if (!value.is_object() || !value.contains(key) || !value[key].is_string()) return fault(name_, "has a {} whose pattern is neither a String nor a Regex", text(step, "type"));
+    if (!value.is_object() || !value.contains(key) || !value[key].is_string()) return fault(name_, "has a {} whose pattern is neither a String nor a Regex", text_of(step, "type"));
     return value[key].get<std::string>();
   }
 
   Result<SplitBehavior> behavior(const Json& step) const {
-    const std::string word = step.contains("behavior") ? text(step, "behavior") : "Isolated";
+    const std::string word = step.contains("behavior") ? text_of(step, "behavior") : "Isolated";
     if (word == "Removed") return SplitBehavior::kRemoved;
     if (word == "Isolated") return SplitBehavior::kIsolated;
     if (word == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
@@ -176,20 +172,22 @@ class StepReader {
   Result<SplitStep> metaspace(const Json& step) const {
     SplitStep made;
     made.kind = SplitKind::kMetaspace;
-    made.pattern = step.contains("replacement") ? text(step, "replacement") : std::string(kSpaceMark);
-    if (made.pattern.empty() || made.pattern.size() > 4) return fault(name_, "has a Metaspace whose replacement is not one character");
-    made.splits = flag(step, "split", true);
-    const std::string scheme = text(step, "prepend_scheme");
+    made.pattern = step.contains("replacement") ? text_of(step, "replacement") : std::string(kSpaceMark);
+    const auto starts = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+    if (std::count_if(made.pattern.begin(), made.pattern.end(), starts) != 1) return fault(name_, "has a Metaspace whose replacement is not one character");
+    made.splits = flag_of(step, "split", true);
+    const std::string scheme = text_of(step, "prepend_scheme");
     if (scheme == "first") made.prepend = PrependScheme::kFirst;
     else if (scheme == "never") made.prepend = PrependScheme::kNever;
     else if (!scheme.empty() && scheme != "always") return fault(name_, "has a Metaspace of the unknown prepend_scheme '{}'", shown(scheme));
-    else if (scheme.empty() && !flag(step, "add_prefix_space", true)) made.prepend = PrependScheme::kNever;
+    else if (scheme.empty() && !flag_of(step, "add_prefix_space", true)) made.prepend = PrependScheme::kNever;
     return made;
   }
 
   Vocabulary& made_;
   const std::string& name_;
   size_t steps_ = 0;
+  double growth_ = 1;   // of the decoders: steps that grow a text multiply
 };
 
 }  // namespace

@@ -14,7 +14,8 @@ namespace llmops::tokenizer_files {
 
 inline constexpr uint64_t kMaxFileBytes = 256 << 20;
 inline constexpr size_t kMaxTokens = 4 << 20, kMaxSteps = 64;
-inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";   // ▁
+// Some models' cost grows with the longest token; real ones have a few hundred bytes.
+inline constexpr size_t kMaxTokenBytes = 4096;
 
 template <class... Args>
 Error fault(const std::string& name, fmt::format_string<Args...> format, Args&&... args) {
@@ -24,9 +25,16 @@ Error fault(const std::string& name, fmt::format_string<Args...> format, Args&&.
 // A token or a pattern as a message shows it: control characters escaped, and cut when it is long.
 std::string shown(std::string_view text);
 
+// The text or the truth value of a key; of a key that is not there, or of another type: empty, or `otherwise`.
+std::string text_of(const Json& object, const char* key);
+bool flag_of(const Json& object, const char* key, bool otherwise = false);
+
+// Errors (kData): a token longer than kMaxTokenBytes.
+Status check_length(std::string_view token, const std::string& name);
+
 // Ids by text. Precondition: the vocabulary outlives it and does not change.
 using TokenIds = std::unordered_map<std::string_view, int32_t>;
-// Errors (kData): a text twice.
+// Errors (kData): a text twice, or one that is too long.
 Result<TokenIds> ids_by_text(const Vocabulary& vocabulary, const std::string& name);
 
 // "LEFT RIGHT" of tokens that are known, as is what they make. Errors (kData).

@@ -12,7 +12,7 @@ namespace {
 
 enum ProtoField : uint64_t { kPieces = 1, kTrainer = 2, kNormalizer = 3 };
 enum PieceField : uint64_t { kPieceText = 1, kPieceScore = 2, kPieceType = 3 };
-enum TrainerField : uint64_t { kModelType = 3, kWhitespaceAsSuffix = 24, kByteFallback = 35, kUnknownId = 40, kBosId = 41, kEosId = 42 };
+enum TrainerField : uint64_t { kModelType = 3, kWhitespaceAsSuffix = 24, kByteFallback = 35, kBosId = 41, kEosId = 42 };
 enum NormalizerField : uint64_t { kCharsmap = 2, kAddDummyPrefix = 3, kRemoveExtraSpaces = 4 };
 
 struct Field {

@@ -12,18 +12,16 @@
 
 #include "core/base/failpoint.h"
 #include "core/base/temporary_files.h"
+#include "core/format/gguf_layout.h"
 
 namespace llmops {
 namespace {
 
-constexpr uint32_t kGgufVersion = 3;
-constexpr size_t kMaxNameBytes = 63, kMaxDimensions = 4;
-constexpr uint64_t kDefaultAlignment = 32;
+using namespace gguf_layout;
 
-template <class Number>
-std::string raw(Number value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+constexpr uint32_t kGgufVersion = 3;
+
 std::string counted(std::string_view text) { return raw<uint64_t>(text.size()).append(text); }
-uint64_t padded(uint64_t size, uint64_t alignment) { return (size + alignment - 1) / alignment * alignment; }
 
 Error unfit(const TensorInfo& tensor, std::string_view what) { return Error(ErrorCode::kData, fmt::format("tensor '{}' {}", tensor.name, what)); }
 
@@ -76,6 +74,7 @@ Result<std::string> safetensors_header(const std::map<std::string, std::string>&
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
   for (TensorInfo& tensor : tensors) {
+    if (tensor.name == "__metadata__") return unfit(tensor, "has the name that safetensors keeps for its metadata");
     const auto bits = safetensors_bits(tensor.type);
     if (!bits) return unfit(tensor, fmt::format("is of type '{}', which safetensors does not have", tensor.type));
     tensor.size_bytes = tensor.elements() * *bits / 8;

@@ -11,7 +11,8 @@
 namespace llmops {
 
 // Tensors as they will lie in the file: name, type and shape are the caller's, the rest is filled in. Errors: kData: a type that the
-// format does not have, rows that do not divide into blocks, a name twice or too long, more than 4 dimensions (GGUF).
+// format does not have, rows that do not divide into blocks, a name twice or too long, more than 4 dimensions (GGUF), a tensor
+// of the name __metadata__ (safetensors).
 Result<std::string> gguf_header(std::span<const GgufEntry> entries, std::vector<TensorInfo>& tensors);
 Result<std::string> safetensors_header(const std::map<std::string, std::string>& metadata, std::vector<TensorInfo>& tensors);
 
@@ -30,7 +31,8 @@ class WeightWriter {
   void start_writeback(uint64_t offset_bytes, uint64_t size_bytes) const;
   // The unfinished file, to be read again before it gets its name.
   const fs::path& unfinished() const { return temporary_; }
-  // `durable`: on the disk when this returns. Errors: kIo; the file is gone then.
+  // `durable`: on the disk when this returns. Errors: kIo; the unfinished file is gone then, or it has its name and only the folder could
+  // not be brought to the disk.
   // `replace`: over a file that is there; else such a file is an error (kUsage), also when it came meanwhile.
   Status finish(bool durable, bool replace);
 

@@ -2,6 +2,7 @@
 #include "core/text/added_tokens.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/text/codepoint.h"
 #include "core/text/token_words.h"
@@ -9,17 +10,9 @@
 namespace llmops::text {
 namespace {
 
-// The character that ends before `end`. Precondition: end > 0.
-CodePoint character_before(std::string_view text, size_t end) {
-  size_t start = end - 1;
-  while (start > 0 && end - start < 4 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-  const CodePoint point = decode_at(text, start);
-  return start + point.size == end ? point : CodePoint{0xFFFD, 1, false};
-}
-
 size_t space_before(std::string_view text, size_t at, size_t floor) {
   while (at > floor) {
-    const CodePoint point = character_before(text.substr(0, at), at);
+    const CodePoint point = decode_before(text, at);
     if (!is_white_space(point.value)) break;
     at -= point.size;
   }
@@ -46,7 +39,7 @@ bool AddedTokens::add(const AddedToken& token) {
 }
 
 bool AddedTokens::stands_alone(std::string_view text, size_t begin, size_t end) const {
-  const bool left = begin == 0 || !is_word_character(character_before(text, begin).value);
+  const bool left = begin == 0 || !is_word_character(decode_before(text, begin).value);
   return left && (end == text.size() || !is_word_character(decode_at(text, end).value));
 }
 
@@ -66,19 +59,24 @@ std::vector<AddedTokens::Found> AddedTokens::find(std::string_view text, bool sp
   return kept;
 }
 
-// Both give places in tokens_ as ids.
+// These three give places in tokens_ as ids.
+AddedTokens::Found AddedTokens::longest_at(std::string_view text, size_t at, size_t limit, bool special) const {
+  Found best{at, at, -1};
+  uint32_t node = TokenTrie::kRoot;
+  for (size_t end = at; end < limit;) {
+    node = trie_.step(node, text[end++]);
+    if (node == TokenTrie::kNone) break;
+    const int32_t place = trie_.id(node);
+    if (place >= 0 && (special || !tokens_[static_cast<size_t>(place)].special)) best = {at, end, place};
+  }
+  return best;
+}
+
 std::vector<AddedTokens::Found> AddedTokens::leftmost(std::string_view text, bool special) const {
   std::vector<Found> found;
   for (size_t at = 0; at < text.size();) {
     if (!begins_[static_cast<unsigned char>(text[at])]) { ++at; continue; }
-    Found best{at, at, -1};
-    uint32_t node = TokenTrie::kRoot;
-    for (size_t end = at; end < text.size();) {
-      node = trie_.step(node, text[end++]);
-      if (node == TokenTrie::kNone) break;
-      const int32_t place = trie_.id(node);
-      if (place >= 0 && (special || !tokens_[static_cast<size_t>(place)].special)) best = {at, end, place};
-    }
+    const Found best = longest_at(text, at, text.size(), special);
     if (best.id >= 0) found.push_back(best);
     at = std::max(best.end, at + 1);
   }
@@ -86,27 +84,43 @@ std::vector<AddedTokens::Found> AddedTokens::leftmost(std::string_view text, boo
 }
 
 std::vector<AddedTokens::Found> AddedTokens::longest(std::string_view text, bool special) const {
-  std::vector<Found> all, found;
+  std::vector<Found> found, open;   // open: the longest of each place, in a stretch where each overlaps one before it
+  size_t reach = 0;
   for (size_t at = 0; at < text.size(); ++at) {
     if (!begins_[static_cast<unsigned char>(text[at])]) continue;
-    uint32_t node = TokenTrie::kRoot;
-    for (size_t end = at; end < text.size();) {
-      node = trie_.step(node, text[end++]);
-      if (node == TokenTrie::kNone) break;
-      const int32_t place = trie_.id(node);
-      if (place >= 0 && (special || !tokens_[static_cast<size_t>(place)].special)) all.push_back({at, end, place});
-    }
+    const Found best = longest_at(text, at, text.size(), special);
+    if (best.id < 0) continue;
+    if (at >= reach) choose(text, special, open, found);
+    open.push_back(best);
+    reach = std::max(reach, best.end);
   }
-  std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.end - a.begin > b.end - b.begin; });
-  std::vector<bool> taken(all.empty() ? 0 : text.size());
-  for (const Found& one : all) {
-    const auto begin = taken.begin() + static_cast<std::ptrdiff_t>(one.begin), end = taken.begin() + static_cast<std::ptrdiff_t>(one.end);
-    if (std::find(begin, end, true) != end) continue;
-    std::fill(begin, end, true);
-    found.push_back(one);
-  }
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.begin < b.begin; });
+  choose(text, special, open, found);
   return found;
+}
+
+// The longest is taken first, of equal ones the leftmost. One that overlaps what is taken gives way to the next shorter one of its place
+// that ends before: of each place one is known at a time, and as what is taken is never shorter than what gives way, the room left at a
+// place halves every second time at least.
+void AddedTokens::choose(std::string_view text, bool special, std::vector<Found>& open, std::vector<Found>& found) const {
+  const auto later = [](const Found& a, const Found& b) { return a.end - a.begin != b.end - b.begin ? a.end - a.begin < b.end - b.begin : a.begin > b.begin; };
+  if (open.size() > 1) std::make_heap(open.begin(), open.end(), later);
+  std::map<size_t, Found> taken;   // by begin
+  while (!open.empty()) {
+    std::pop_heap(open.begin(), open.end(), later);
+    Found one = open.back();
+    open.pop_back();
+    const auto next = taken.upper_bound(one.begin);
+    if (next != taken.begin() && std::prev(next)->second.end > one.begin) continue;
+    if (next == taken.end() || next->first >= one.end) {
+      taken.emplace(one.begin, one);
+      continue;
+    }
+    one = longest_at(text, one.begin, next->first, special);
+    if (one.id < 0) continue;
+    open.push_back(one);
+    std::push_heap(open.begin(), open.end(), later);
+  }
+  for (const auto& [begin, one] : taken) found.push_back(one);
 }
 
 }  // namespace llmops::text

@@ -4,6 +4,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/text/codepoint.h"
@@ -27,6 +28,11 @@ std::optional<Charsmap> Charsmap::parse(std::string_view bytes) {
   std::memcpy(made.units_.data(), bytes.data(), size);
   made.replacements_ = bytes.substr(size);
   if (!made.replacements_.empty() && made.replacements_.back() != '\0') return std::nullopt;
+  for (size_t at = 0; at < made.replacements_.size();) {
+    const size_t end = made.replacements_.find('\0', at);
+    made.longest_ = std::max(made.longest_, end - at);
+    at = end + 1;
+  }
   return made;
 }
 

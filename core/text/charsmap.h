@@ -16,6 +16,8 @@ class Charsmap {
   static std::optional<Charsmap> parse(std::string_view bytes);
   // Each longest known sequence replaced, from the left; a byte that is no valid UTF-8 becomes U+FFFD. Cost: linear.
   std::string longest_matches(std::string_view text) const;
+  // Bytes of the longest replacement.
+  size_t longest_replacement() const { return longest_; }
   // As tokenizers' Precompiled does: by grapheme of under 6 bytes, else by character; the shortest known prefix replaces the whole.
   std::string by_grapheme(std::string_view text) const;
 
@@ -25,6 +27,7 @@ class Charsmap {
   void append_mapped(std::string& out, std::string_view grapheme) const;
   std::vector<uint32_t> units_;
   std::string replacements_;   // each ended by a zero
+  size_t longest_ = 0;
 };
 
 }  // namespace llmops::text

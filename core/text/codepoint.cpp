@@ -66,6 +66,13 @@ CodePoint decode_at(std::string_view text, size_t offset) {
   return {value, static_cast<uint32_t>(size), true};
 }
 
+CodePoint decode_before(std::string_view text, size_t end) {
+  size_t start = end - 1;
+  while (start > 0 && end - start < 4 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+  const CodePoint point = decode_at(text.substr(0, end), start);
+  return point.valid && start + point.size == end ? point : CodePoint{0xFFFD, 1, false};
+}
+
 void append_utf8(std::string& out, int32_t code_point) {
   const bool writable = code_point >= 0 && code_point <= 0x10FFFF && (code_point < 0xD800 || code_point > 0xDFFF);
   utf8proc_uint8_t bytes[4];
@@ -173,6 +180,17 @@ std::string to_title(std::string_view text) {
   return out;
 }
 
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  if (from.empty()) return std::string(text);
+  std::string out;
+  size_t done = 0;
+  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, done)) {
+    out.append(text, done, at - done).append(to);
+    done = at + from.size();
+  }
+  return out.append(text, done);
+}
+
 std::string_view strip_left(std::string_view text) {
   while (!text.empty()) {
     const CodePoint point = decode_at(text, 0);
@@ -184,10 +202,8 @@ std::string_view strip_left(std::string_view text) {
 
 std::string_view strip_right(std::string_view text) {
   while (!text.empty()) {
-    size_t start = text.size() - 1;
-    while (start > 0 && text.size() - start < 4 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    const CodePoint point = decode_at(text, start);
-    if (!point.valid || start + point.size != text.size() || !is_python_space(point.value)) break;
+    const CodePoint point = decode_before(text, text.size());
+    if (!is_python_space(point.value)) break;
     text.remove_suffix(point.size);
   }
   return text;

@@ -17,6 +17,8 @@ struct CodePoint {
 
 // Precondition: offset < text.size().
 CodePoint decode_at(std::string_view text, size_t offset);
+// The character that ends before `end`; U+FFFD of one byte when none does. Precondition: 0 < end <= text.size().
+CodePoint decode_before(std::string_view text, size_t end);
 // Surrogates and values beyond U+10FFFF are written as U+FFFD.
 void append_utf8(std::string& out, int32_t code_point);
 size_t count_code_points(std::string_view text);
@@ -39,6 +41,9 @@ std::string to_upper(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string capitalize(std::string_view text);   // str.capitalize()
 std::string to_title(std::string_view text);     // str.title(): a letter after a non-letter is upper
+
+// Every `from`, from the left, becomes `to`; an empty `from` is nowhere. Cost: linear in the text and the result.
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
 // The text without leading / trailing code points for which is_python_space holds.
 std::string_view strip_left(std::string_view text);

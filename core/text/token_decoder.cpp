@@ -9,16 +9,14 @@
 namespace llmops::text {
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  if (from.empty()) return;
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+// Most tokens hold nothing that is replaced.
+void replace_in(std::string& text, std::string_view from, std::string_view to) {
+  if (text.find(from) != std::string::npos) text = replace_all(text, from, to);
 }
 
 void clean_up(std::string& text) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kPairs{{{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}};
-  for (const auto& [from, to] : kPairs) replace_all(text, from, to);
+  for (const auto& [from, to] : kPairs) replace_in(text, from, to);
 }
 
 std::string joined(const std::vector<std::string>& texts) {
@@ -51,7 +49,9 @@ void join_bytes(std::vector<std::string>& texts) {
 
 void strip(std::string& text, const DecodeStep& step) {
   if (step.content.empty()) return;
-  for (uint32_t i = 0; i < step.start && text.starts_with(step.content); ++i) text.erase(0, step.content.size());
+  size_t front = 0;
+  for (uint32_t i = 0; i < step.start && std::string_view(text).substr(front).starts_with(step.content); ++i) front += step.content.size();
+  text.erase(0, front);
   for (uint32_t i = 0; i < step.stop && text.ends_with(step.content); ++i) text.erase(text.size() - step.content.size());
 }
 
@@ -62,7 +62,7 @@ void join_sentence(std::vector<std::string>& texts, bool drops_space) {
       out.push_back(static_cast<char>(*byte));
       continue;
     }
-    replace_all(text, kMark, " ");
+    replace_in(text, kSpaceMark, " ");
     out += text;
   }
   if (drops_space && out.starts_with(' ')) out.erase(0, 1);
@@ -79,10 +79,10 @@ void apply(const DecodeStep& step, bool raw_bytes, std::vector<std::string>& tex
   for (size_t i = 0; i < texts.size(); ++i) {
     std::string& text = texts[i];
     if (step.kind == DecodeKind::kByteLevel && !raw_bytes) text = bytes_of_token(text).value_or(text);
-    if (step.kind == DecodeKind::kReplace) replace_all(text, step.pattern, step.content);
+    if (step.kind == DecodeKind::kReplace) replace_in(text, step.pattern, step.content);
     if (step.kind == DecodeKind::kStrip) strip(text, step);
-    if (step.kind == DecodeKind::kMetaspace) replace_all(text, step.pattern, i == 0 && step.drops_space ? "" : " ");
-    if (step.kind == DecodeKind::kSuffix) replace_all(text, step.pattern, i + 1 < texts.size() ? " " : "");
+    if (step.kind == DecodeKind::kMetaspace) replace_in(text, step.pattern, i == 0 && step.drops_space ? "" : " ");
+    if (step.kind == DecodeKind::kSuffix) replace_in(text, step.pattern, i + 1 < texts.size() ? " " : "");
     if (step.kind != DecodeKind::kWordPiece) continue;
     if (i > 0 && !step.pattern.empty() && text.starts_with(step.pattern)) text.erase(0, step.pattern.size());
     else if (i > 0) text.insert(0, " ");

@@ -6,7 +6,6 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/text/codepoint.h"
 #include "core/text/unicode.h"
@@ -14,40 +13,9 @@
 namespace llmops::text {
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";
-
 bool is_ascii(std::string_view text) {
   for (const char c : text) if (static_cast<unsigned char>(c) >= 0x80) return false;
   return true;
-}
-
-std::string mapped(std::string_view text, int options) {
-  struct Free { void operator()(utf8proc_uint8_t* bytes) const { std::free(bytes); } };
-  utf8proc_uint8_t* made = nullptr;
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  const utf8proc_ssize_t size = utf8proc_map(bytes, static_cast<utf8proc_ssize_t>(text.size()), &made, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
-  const std::unique_ptr<utf8proc_uint8_t, Free> owner(made);
-  return size < 0 ? std::string(text) : std::string(made, made + size);
-}
-
-// ASCII characters start something new whatever stands before them, so that only the others, each run with the character before it, have
-// to be looked at.
-std::string normal_form(std::string_view text, int options) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 8);
-  const auto is_wide = [&](size_t at) { return static_cast<unsigned char>(text[at]) >= 0x80; };
-  for (size_t at = 0; at < text.size();) {
-    size_t wide = at;
-    while (wide < text.size() && !is_wide(wide)) ++wide;
-    if (wide == text.size()) return out += text.substr(at);
-    const size_t start = wide > at ? wide - 1 : wide;
-    out += text.substr(at, start - at);
-    size_t end = wide;
-    while (end < text.size() && is_wide(end)) ++end;
-    out += mapped(text.substr(start, end - start), options);
-    at = end;
-  }
-  return out;
 }
 
 template <class Each>
@@ -117,18 +85,6 @@ std::string nmt(std::string_view text) {
   });
 }
 
-std::string replace_all(std::string_view text, const std::string& pattern, const std::string& content) {
-  if (pattern.empty()) return std::string(text);
-  std::string out;
-  size_t from = 0;
-  for (size_t at = text.find(pattern); at != std::string_view::npos; at = text.find(pattern, from)) {
-    out += text.substr(from, at - from);
-    out += content;
-    from = at + pattern.size();
-  }
-  return out += text.substr(from);
-}
-
 std::string replace_pattern(std::string_view text, const TokenPattern& pattern, const std::string& content) {
   std::string out;
   size_t from = 0;
@@ -142,10 +98,8 @@ std::string replace_pattern(std::string_view text, const TokenPattern& pattern, 
 std::string strip(std::string_view text, bool left, bool right) {
   while (left && !text.empty() && is_white_space(decode_at(text, 0).value)) text.remove_prefix(decode_at(text, 0).size);
   while (right && !text.empty()) {
-    size_t start = text.size() - 1;
-    while (start > 0 && text.size() - start < 4 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    const CodePoint point = decode_at(text, start);
-    if (start + point.size != text.size() || !is_white_space(point.value)) break;
+    const CodePoint point = decode_before(text, text.size());
+    if (!is_white_space(point.value)) break;
     text.remove_suffix(point.size);
   }
   return std::string(text);
@@ -158,25 +112,44 @@ std::string sentence_spaces(const NormalizeStep& step, std::string_view text, bo
     while (text.ends_with(' ')) text.remove_suffix(1);
   }
   if (text.empty()) return out;
-  out.reserve(text.size() + text.size() / 3 + kMark.size());
-  if (step.prefix && (first || !step.once)) out += kMark;
+  out.reserve(text.size() + text.size() / 3 + kSpaceMark.size());
+  if (step.prefix && (first || !step.once)) out += kSpaceMark;
   for (size_t at = 0; at < text.size();) {
     const size_t space = std::min(text.find(' ', at), text.size());
     out += text.substr(at, space - at);
     if (space == text.size()) break;
-    out += kMark;
+    out += kSpaceMark;
     at = space + 1;
     while (step.squeeze && at < text.size() && text[at] == ' ') ++at;
   }
-  while (step.squeeze && out.ends_with(kMark)) out.erase(out.size() - kMark.size());   // also those that the text itself ends in
-  if (step.suffix) out += kMark;
+  while (step.squeeze && out.ends_with(kSpaceMark)) out.erase(out.size() - kSpaceMark.size());   // also those that the text itself ends in
+  if (step.suffix) out += kSpaceMark;
   return out;
+}
+
+// At most so many bytes does a step make of each: steps that grow a text multiply. Those of the normal forms are
+// https://unicode.org/faq/normalization.html's; a map's keys and what an expression matches are of one byte at least.
+double growth_of(const NormalizeStep& step, const Charsmap& map) {
+  const auto replaced = [](size_t from, size_t to) { return std::max(1.0, static_cast<double>(to) / static_cast<double>(std::max<size_t>(1, from))); };
+  switch (step.kind) {
+    case NormalizeKind::kNfc: case NormalizeKind::kNfd: return 3;
+    case NormalizeKind::kNfkc: case NormalizeKind::kNfkd: return 11;
+    case NormalizeKind::kLowercase: return 1.5;
+    case NormalizeKind::kSpaceChinese: return 5.0 / 3;
+    case NormalizeKind::kReplace: return step.pattern.empty() ? 1 : replaced(step.pattern.size(), step.content.size());
+    case NormalizeKind::kReplacePattern: return replaced(1, step.content.size());
+    case NormalizeKind::kPrepend: return 1 + static_cast<double>(step.content.size());
+    case NormalizeKind::kCharsmap: return replaced(1, map.longest_replacement());
+    case NormalizeKind::kSentenceSpaces: return static_cast<double>(kSpaceMark.size());
+    default: return 1;
+  }
 }
 
 }  // namespace
 
 Result<TokenNormalizer> TokenNormalizer::make(const Vocabulary& vocabulary, const std::string& name) {
   TokenNormalizer made;
+  double growth = 1;
   for (const NormalizeStep& step : vocabulary.normalize) {
     Step one{.made = step, .pattern = {}, .map = {}};
     if (step.kind == NormalizeKind::kReplacePattern) {
@@ -188,6 +161,8 @@ Result<TokenNormalizer> TokenNormalizer::make(const Vocabulary& vocabulary, cons
       one.map = std::move(*map);
       one.made.content.clear();
     }
+    growth *= growth_of(step, one.map);
+    if (growth > kMostTextGrowth) return Error(ErrorCode::kData, fmt::format("'{}' has normalizers that could make a text more than {} times as long", name, kMostTextGrowth));
     made.needs_valid_ = made.needs_valid_ || step.kind != NormalizeKind::kSentenceSpaces;
     made.steps_.push_back(std::move(one));
   }
@@ -205,10 +180,10 @@ std::string TokenNormalizer::apply(std::string_view text, bool first) const {
 std::string TokenNormalizer::apply_step(const Step& step, std::string_view text, bool first) {
   const NormalizeStep& made = step.made;
   switch (made.kind) {
-    case NormalizeKind::kNfc: return normal_form(text, UTF8PROC_COMPOSE);
-    case NormalizeKind::kNfd: return normal_form(text, UTF8PROC_DECOMPOSE);
-    case NormalizeKind::kNfkc: return normal_form(text, UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-    case NormalizeKind::kNfkd: return normal_form(text, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+    case NormalizeKind::kNfc: return to_normal_form(text, NormalForm::kNfc);
+    case NormalizeKind::kNfd: return to_normal_form(text, NormalForm::kNfd);
+    case NormalizeKind::kNfkc: return to_normal_form(text, NormalForm::kNfkc);
+    case NormalizeKind::kNfkd: return to_normal_form(text, NormalForm::kNfkd);
     case NormalizeKind::kLowercase: return lower(text);
     case NormalizeKind::kStripMarks: return strip_marks(text, true);
     case NormalizeKind::kStripNonspacing: return strip_marks(text, false);

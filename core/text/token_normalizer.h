@@ -14,7 +14,8 @@ namespace llmops::text {
 
 class TokenNormalizer {
  public:
-  // Errors (kData): a damaged map of characters; a pattern that TokenPattern refuses.
+  // Errors (kData): a damaged map of characters; a pattern that TokenPattern refuses; steps that could make a text more than
+  // kMostTextGrowth times as long.
   static Result<TokenNormalizer> make(const Vocabulary& vocabulary, const std::string& shown_name);
   bool empty() const { return steps_.empty(); }
   // `first`: the text begins here, no added token stands before. Invalid UTF-8 becomes U+FFFD, unless spaces are all that changes.

@@ -2,6 +2,7 @@
 // is given back. Where the two engines could differ the pattern is refused.
 #include "core/text/token_pattern.h"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <optional>
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::string_view kSpaces = R"(\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr std::string_view kWordCharacters = R"(\p{L}\p{M}\p{N}\p{Pc}\x{24b6}-\x{24e9})";   // Oniguruma's
+
+constexpr size_t kMostPatternBytes = 16 << 10;   // the longest of real files have one KiB
 
 class Translator {
  public:
@@ -39,10 +42,30 @@ class Translator {
     if (c == '(') return rest().starts_with("(?:") ? put("(?:", 3) : rest().starts_with("(?i:") ? put("(?i:", 4) : !rest().starts_with("(?") && put("(?:", 1);
     if (c == '$') return put("(?m:$)", 1);   // Oniguruma's $ is the end of a line
     if (c == '^') return false;
-    const bool repeats = c == '+' || c == '*' || c == '?' || c == '}';
-    if (c == '}' && in_.substr(0, at_).rfind('{') == std::string_view::npos) return false;
+    if (c == '{') return counted();
+    if (c == '}') return false;
+    const bool repeats = c == '+' || c == '*' || c == '?';
     put(in_.substr(at_, 1), 1);
-    return !(repeats && at_ < in_.size() && in_[at_] == '+');   // possessive
+    return !(repeats && rest().starts_with('+'));   // possessive
+  }
+
+  // {n}, {n,} and {n,m}, and a ? behind the latter two, which both engines read alike. Not so {,n}, {n}? and a + behind.
+  bool counted() {
+    size_t end = at_ + 1;
+    const auto digits = [&] {
+      const size_t first = end;
+      while (end < in_.size() && in_[end] >= '0' && in_[end] <= '9') ++end;
+      return end > first;
+    };
+    if (!digits()) return false;
+    const bool exact = end < in_.size() && in_[end] == '}';
+    if (!exact) {
+      if (end >= in_.size() || in_[end++] != ',') return false;
+      digits();
+      if (end >= in_.size() || in_[end] != '}') return false;
+    }
+    put(in_.substr(at_, end + 1 - at_), end + 1 - at_);
+    return !rest().starts_with('+') && !(exact && rest().starts_with('?'));
   }
 
   bool property() {
@@ -98,6 +121,7 @@ Error refusal(const std::string& pattern, const std::string& name) {
 TokenPattern::~TokenPattern() = default;
 
 Result<std::shared_ptr<const TokenPattern>> TokenPattern::make(const std::string& pattern, const std::string& name) {
+  if (pattern.size() > kMostPatternBytes) return Error(ErrorCode::kData, fmt::format("'{}' splits text by a pattern of {} bytes, more than {}", name, pattern.size(), kMostPatternBytes));
   std::shared_ptr<TokenPattern> made(new TokenPattern());
   std::string_view rest = pattern;
   constexpr std::string_view kTail = R"(\s+(?!\S))";

@@ -14,7 +14,8 @@ namespace llmops::text {
 class TokenPattern {
  public:
   // Known are literals, classes, groups, alternatives, repetitions, \s \d \w \p{..} in Unicode's sense, (?i:..), and `\s+(?!\S)`, with or
-  // without `|\s+` or `|\s` behind it, as the last alternative. Errors (kData): anything else, by name.
+  // without `|\s+` or `|\s` behind it, as the last alternative. Errors (kData): anything else, by name, also what
+  // the two engines read differently ({,n}, {n}?, {n,m}+), and a pattern of more than 16 KiB.
   static Result<std::shared_ptr<const TokenPattern>> make(const std::string& pattern, const std::string& shown_name);
   ~TokenPattern();
   // The next match that is not empty, at or behind `from`. Invalid UTF-8 matches nothing.

@@ -12,17 +12,15 @@
 namespace llmops::text {
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";   // ▁
-
 // No token holds ▁ behind another character, so that no merge and no path crosses the place before a ▁ that starts a word: words can be
 // looked at one by one, which gives the same tokens.
 bool marks_only_lead(const Vocabulary& vocabulary) {
   bool known = false;
   for (const std::string& token : vocabulary.tokens) {
     size_t lead = 0;
-    while (std::string_view(token).substr(lead).starts_with(kMark)) lead += kMark.size();
-    if (token.find(kMark, lead) != std::string::npos) return false;
-    known = known || token == kMark;
+    while (std::string_view(token).substr(lead).starts_with(kSpaceMark)) lead += kSpaceMark.size();
+    if (token.find(kSpaceMark, lead) != std::string::npos) return false;
+    known = known || token == kSpaceMark;
   }
   return known;
 }
@@ -49,7 +47,7 @@ Result<TextSplitter> TextSplitter::make(const Vocabulary& vocabulary, const std:
 Status TextSplitter::add_pattern(const std::string& pattern, const SplitStep& step, const std::string& name) {
   Stage stage{.kind = StageKind::kPattern, .step = step, .rules = {}, .pattern = {}};
   const bool whole = step.behavior == SplitBehavior::kIsolated || (step.behavior == SplitBehavior::kRemoved && step.invert) || (step.behavior == SplitBehavior::kMergedWithPrevious && step.invert);
-  const std::optional<WordRules> rules = rules_of_pattern(pattern);
+  const std::optional<WordRules> rules = rules_of_pattern(pattern, step.kind == SplitKind::kPreset);
   if (rules && whole) {   // every character is in a match, so that what lies between needs no rule
     stage.kind = StageKind::kRules;
     stage.rules = *rules;
@@ -79,6 +77,8 @@ Status TextSplitter::add_step(const SplitStep& step, bool more_follow, const std
       return {};
     case SplitKind::kMetaspace:
       if (alphabet_) return Error(ErrorCode::kData, fmt::format("'{}' has a Metaspace behind ByteLevel", name));
+      // Each puts its character in front of every piece that the one before has cut: the text would grow with the power of their number.
+      if (std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) { return stage.kind == StageKind::kMetaspace; })) return Error(ErrorCode::kData, fmt::format("'{}' has two Metaspace steps", name));
       add(StageKind::kMetaspace);
       return {};
     case SplitKind::kLiteral: add(StageKind::kLiteral); return {};
@@ -216,8 +216,8 @@ void TextSplitter::run_metaspace(size_t at, std::string_view text, bool first, c
 
 void TextSplitter::run_before_mark(size_t at, std::string_view text, const Word& word) const {
   size_t from = 0;
-  for (size_t next = text.find(kMark); next != std::string_view::npos; next = text.find(kMark, next + kMark.size())) {
-    const bool leads = next > from && (next - from < kMark.size() || text.substr(next - kMark.size(), kMark.size()) != kMark);
+  for (size_t next = text.find(kSpaceMark); next != std::string_view::npos; next = text.find(kSpaceMark, next + kSpaceMark.size())) {
+    const bool leads = next > from && (next - from < kSpaceMark.size() || text.substr(next - kSpaceMark.size(), kSpaceMark.size()) != kSpaceMark);
     if (!leads) continue;
     run(at + 1, text.substr(from, next - from), false, word);
     from = next;

@@ -19,7 +19,8 @@ class TextSplitter {
   using Word = std::function<void(std::string_view)>;
 
   // Errors (kData): a pattern that is not known and that RE2 cannot express (look-around but `\s+(?!\S)` at the end, possessive
-  // repetition, back-references), a preset of an unknown name, steps behind ByteLevel that change the text.
+  // repetition, back-references), a preset of an unknown name, steps behind ByteLevel that change the text,
+  // two Metaspace steps.
   static Result<TextSplitter> make(const Vocabulary& vocabulary, const std::string& shown_name);
 
   // Calls word() for each word of `text` in order; bytes, not the alphabet of ByteLevel. `first`: nothing stands before the text.

@@ -173,38 +173,34 @@ size_t space_end(const WordRules& rules, std::string_view text, size_t from) {
   return at == text.size() || last == from ? at : last;
 }
 
-// Takes known spellings off the front of a pattern.
+// Takes known spellings off the front of a pattern. A ~ in a spelling is a place where a + may stand that makes the repetition before it
+// possessive, and changes nothing: what follows there needs nothing that the repetition took.
 class PatternReader {
  public:
-  // A possessive repetition gives what the greedy one gives here: what follows it cannot match what it took.
-  explicit PatternReader(std::string_view pattern) {
-    for (size_t i = 0; i < pattern.size(); ++i) {
-      const char before = i > 0 ? pattern[i - 1] : '\0';
-      const size_t open = before == '}' ? pattern.rfind('{', i) : std::string_view::npos;
-      const bool counted = open != std::string_view::npos && pattern[open + 1] >= '0' && pattern[open + 1] <= '9';
-      const bool repeated = i > 1 && pattern[i - 2] != '\\' && (before == '+' || before == '*' || before == '?');
-      const bool possessive = pattern[i] == '+' && (counted || repeated);
-      if (!possessive) rest_.push_back(pattern[i]);
+  explicit PatternReader(std::string_view pattern) : rest_(pattern) {}
+  bool take(std::string_view spelling) {
+    std::string_view left = rest_;
+    for (const char c : spelling) {
+      if (c == '~' && left.starts_with('+')) left.remove_prefix(1);
+      if (c == '~') continue;
+      if (!left.starts_with(c)) return false;
+      left.remove_prefix(1);
     }
-  }
-  bool take(std::string_view piece) {
-    if (!std::string_view(rest_).substr(at_).starts_with(piece)) return false;
-    at_ += piece.size();
+    rest_ = left;
     return true;
   }
-  bool take_any(std::initializer_list<std::string_view> pieces) {
-    for (const std::string_view piece : pieces) if (take(piece)) return true;
+  bool take_any(std::initializer_list<std::string_view> spellings) {
+    for (const std::string_view spelling : spellings) if (take(spelling)) return true;
     return false;
   }
-  bool done() const { return at_ == rest_.size(); }
+  bool done() const { return rest_.empty(); }
 
  private:
-  std::string rest_;
-  size_t at_ = 0;
+  std::string_view rest_;
 };
 
-constexpr std::string_view kUpperThenLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)";
-constexpr std::string_view kUpperMaybeLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)";
+constexpr std::string_view kUpperThenLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+~)";
+constexpr std::string_view kUpperMaybeLower = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*~)";
 constexpr std::string_view kContractionOr = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|)", kContraction = kContractionOr.substr(0, kContractionOr.size() - 1);
 constexpr std::string_view kSpelledContractionOr = R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|)";
 
@@ -216,44 +212,46 @@ void take_contractions(PatternReader& pattern, WordRules& rules) {
 
 bool take_letters(PatternReader& pattern, WordRules& rules) {
   using enum WordRules::Letters;
-  if (pattern.take(R"( ?\p{L}+|)")) { rules.letters = kAfterSpace; return true; }
-  if (pattern.take(R"([^\r\n\p{L}\p{N}]?\p{L}+|)")) { rules.letters = kAfterAny; return true; }
-  if (pattern.take(R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|)")) { rules.letters = kMarksAfterAny; return true; }
+  if (pattern.take(R"( ?~\p{L}+~|)")) { rules.letters = kAfterSpace; return true; }
+  if (pattern.take(R"([^\r\n\p{L}\p{N}]?~\p{L}+~|)")) { rules.letters = kAfterAny; return true; }
+  if (pattern.take(R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+~|)")) { rules.letters = kMarksAfterAny; return true; }
   rules.letters = kCased;
   if (!pattern.take(kUpperThenLower)) return false;
-  rules.contraction_after = pattern.take(kContraction) && pattern.take("?");
+  rules.contraction_after = pattern.take(kContraction) && pattern.take("?~");
   if (!pattern.take("|") || !pattern.take(kUpperMaybeLower)) return false;
-  if (rules.contraction_after && !(pattern.take(kContraction) && pattern.take("?"))) return false;
+  if (rules.contraction_after && !(pattern.take(kContraction) && pattern.take("?~"))) return false;
   return pattern.take("|");
 }
 
-bool take_numbers(PatternReader& pattern, WordRules& rules) {
-  if (pattern.take(R"( ?\p{N}+|)")) { rules.spaced_number = true; return true; }
+// `{1,3}+` repeats the repetition where it is not possessive, which is `+`.
+bool take_numbers(PatternReader& pattern, WordRules& rules, bool possessive_counts) {
+  if (pattern.take(R"( ?~\p{N}+~|)")) { rules.spaced_number = true; return true; }
   if (pattern.take(R"(\p{N}{1,3}|)")) { rules.most_digits = 3; return true; }
   if (pattern.take(R"(\p{N}{1,2}|)")) { rules.most_digits = 2; return true; }
   if (pattern.take_any({R"(\p{N}|)", R"(\p{N}{1}|)"})) { rules.most_digits = 1; return true; }
-  return pattern.take(R"(\p{N}+|)");
+  if (pattern.take(R"(\p{N}{1,3}+|)")) { rules.most_digits = possessive_counts ? 3 : 0; return true; }
+  return pattern.take(R"(\p{N}+~|)");
 }
 
 bool take_punctuation(PatternReader& pattern, WordRules& rules) {
-  rules.marks_apart = pattern.take(R"( ?[^\s\p{L}\p{M}\p{N}]+)");
-  if (!rules.marks_apart && !pattern.take_any({R"( ?[^\s\p{L}\p{N}]+)", R"( ?[^\s\p{L}\p{N}\r\n]+)"})) return false;
-  rules.slashes_after = pattern.take(R"([\r\n/]*)");
-  rules.newlines_after = rules.slashes_after || pattern.take(R"([\r\n]*)");
+  rules.marks_apart = pattern.take(R"( ?~[^\s\p{L}\p{M}\p{N}]+~)");
+  if (!rules.marks_apart && !pattern.take_any({R"( ?~[^\s\p{L}\p{N}]+~)", R"( ?~[^\s\p{L}\p{N}\r\n]+~)"})) return false;
+  rules.slashes_after = pattern.take(R"([\r\n/]*~)");
+  rules.newlines_after = rules.slashes_after || pattern.take(R"([\r\n]*~)");
   return pattern.take("|");
 }
 
 }  // namespace
 
-std::optional<WordRules> rules_of_pattern(std::string_view text) {
+std::optional<WordRules> rules_of_pattern(std::string_view text, bool possessive_counts) {
   PatternReader pattern(text);
   WordRules rules;
   take_contractions(pattern, rules);
-  if (!take_letters(pattern, rules) || !take_numbers(pattern, rules) || !take_punctuation(pattern, rules)) return std::nullopt;
-  rules.end_run = pattern.take(R"(\s+$|)");
-  rules.newline_runs = pattern.take_any({R"(\s*[\r\n]+|)", R"(\s*[\r\n]|)"});
+  if (!take_letters(pattern, rules) || !take_numbers(pattern, rules, possessive_counts) || !take_punctuation(pattern, rules)) return std::nullopt;
+  rules.end_run = pattern.take(R"(\s++$|)");   // without the second + it may end at any line
+  rules.newline_runs = pattern.take_any({R"(\s*[\r\n]+~|)", R"(\s*[\r\n]|)"});
   if (!pattern.take(R"(\s+(?!\S))")) return std::nullopt;
-  if (!pattern.done() && !pattern.take(R"(|\s+)") && !pattern.take(R"(|\s)")) return std::nullopt;
+  if (!pattern.done() && !pattern.take(R"(|\s+~)") && !pattern.take(R"(|\s)")) return std::nullopt;
   if (!pattern.done()) return std::nullopt;
   return rules;
 }

@@ -19,12 +19,13 @@ struct WordRules {
   bool marks_apart = false;           // punctuation holds no marks
   bool newlines_after = false, slashes_after = false;   // punctuation takes `[\r\n]*`, `[\r\n/]*` behind it
   bool newline_runs = false;          // `\s*[\r\n]+` before other white space
-  bool end_run = false;               // `\s+$` before that
+  bool end_run = false;               // `\s++$` before that
   bool contraction_after = false;     // kCased: a contraction ends the word
 };
 
 // The rules that a regular expression says in the spelling of tokenizer.json and tiktoken files; nullopt: it is of another family.
-std::optional<WordRules> rules_of_pattern(std::string_view pattern);
+// `possessive_counts`: `{1,3}+` gives nothing back, as in tiktoken's engine; in Hugging Face's (Oniguruma) it repeats the repetition.
+std::optional<WordRules> rules_of_pattern(std::string_view pattern, bool possessive_counts);
 
 // Precondition: from < text.size(). A byte that is no valid UTF-8 counts as punctuation. Cost: linear in the word, and in the white space
 // after it.

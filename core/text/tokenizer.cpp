@@ -63,7 +63,7 @@ Status Tokenizer::State::add_tokens(const std::string& name) {
   for (AddedToken token : vocabulary.added) {
     const bool later = token.normalized && (vocabulary.added_as_written || !normalizer.empty());
     if (later && !vocabulary.added_as_written) token.content = normalizer.apply(token.content, true);
-    if (!(later ? normalized : plain).add(token)) return Error(ErrorCode::kData, fmt::format("'{}' has added tokens of more than {} bytes together", name, text::TokenTrie::kMostNodes));
+    if (!(later ? normalized : plain).add(token)) return Error(ErrorCode::kData, fmt::format("'{}' has added tokens of more than {} bytes together, or such as collide in a table", name, text::TokenTrie::kMostNodes));
   }
   return {};
 }
@@ -83,6 +83,7 @@ std::unique_ptr<Scratch> Tokenizer::State::borrow() const {
 void Tokenizer::State::give_back(std::unique_ptr<Scratch> scratch) const {
   constexpr size_t kMostKept = 1 << 20;   // a word of a megabyte has left its arrays behind
   if (scratch->words.starts.capacity() > kMostKept || scratch->words.best.capacity() > kMostKept) scratch->words = {};
+  if (scratch->ids.capacity() > kMostKept) scratch->ids = {};
   const std::lock_guard lock(mutex);
   if (scratches.size() < kKeptScratches) scratches.push_back(std::move(scratch));
 }

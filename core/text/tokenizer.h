@@ -22,7 +22,8 @@ struct EncodeOptions {
 
 class Tokenizer {
  public:
-  // Errors (kData): a pre-tokenizer or pattern that is not known, a damaged character map, a vocabulary that its model cannot use.
+  // Errors (kData): a pre-tokenizer or pattern that is not known, a damaged character map, normalizers past kMostTextGrowth, a vocabulary
+  // that its model cannot use or whose tokens were chosen to collide in its tables.
   static Result<Tokenizer> make(Vocabulary vocabulary, const std::string& shown_name);
 
   // The ids of a text, those of llama.cpp for GGUF files, of Hugging Face's tokenizers for tokenizer.json, of tiktoken and of

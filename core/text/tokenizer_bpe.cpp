@@ -29,6 +29,8 @@ struct LaterPair {
 
 }  // namespace
 
+Error tokens_collide(const std::string& name) { return {ErrorCode::kData, fmt::format("'{}' has tokens or merges of which more than {} share one place of a table", name, kMostProbes)}; }
+
 Result<BpeModel> BpeModel::make(const Vocabulary& vocabulary, const std::string& name) {
   BpeModel made(vocabulary);
   made.size_ = static_cast<int32_t>(vocabulary.tokens.size());
@@ -37,7 +39,7 @@ Result<BpeModel> BpeModel::make(const Vocabulary& vocabulary, const std::string&
   made.suffix_ = vocabulary.word_suffix;
   made.bytes_ = vocabulary.byte_level || vocabulary.raw_bytes;
   made.whole_words_ = vocabulary.ignore_merges;
-  made.add_tokens(vocabulary);
+  LLMOPS_CHECK(made.add_tokens(vocabulary, name));
   if (vocabulary.model == TokenModel::kScoredBpe) {
     LLMOPS_CHECK(made.add_scored_pairs(vocabulary, name));
     return made;
@@ -45,33 +47,35 @@ Result<BpeModel> BpeModel::make(const Vocabulary& vocabulary, const std::string&
   made.merges_.reserve(vocabulary.merges.size());
   for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
     const TokenMerge& merge = vocabulary.merges[rank];
-    made.merges_.add(merge.left, merge.right, static_cast<uint32_t>(rank), merge.made, !vocabulary.longest_added_first);
+    if (!made.merges_.add(merge.left, merge.right, static_cast<uint32_t>(rank), merge.made, !vocabulary.longest_added_first)) return tokens_collide(name);
   }
   return made;
 }
 
-void BpeModel::add_tokens(const Vocabulary& vocabulary) {
+Status BpeModel::add_tokens(const Vocabulary& vocabulary, const std::string& name) {
   table_.reserve(vocabulary.tokens.size());
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     const std::string& token = vocabulary.tokens[i];
     const bool apart = vocabulary.model == TokenModel::kScoredBpe && (kinds_[i] == TokenKind::kControl || kinds_[i] == TokenKind::kUnknown || kinds_[i] == TokenKind::kByte);
     if (token.empty() || apart) continue;
-    if (!vocabulary.byte_level) table_.add(token, static_cast<int32_t>(i));
-    else if (const std::optional<std::string> bytes = bytes_of_token(token)) table_.add(*bytes, static_cast<int32_t>(i));
+    const std::optional<std::string> bytes = vocabulary.byte_level ? bytes_of_token(token) : token;
+    if (bytes && !table_.add(*bytes, static_cast<int32_t>(i))) return tokens_collide(name);
   }
   for (size_t byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(static_cast<unsigned char>(byte));
     byte_ids_[byte] = table_.find(std::string_view(&c, 1));
   }
+  return {};
 }
 
 Status BpeModel::add_scored_pairs(const Vocabulary& vocabulary, const std::string& name) {
   const std::vector<uint32_t> ranks = ranks_of(vocabulary.scores);
   int32_t next_character = size_;
+  bool collides = false;
   // A single character may be half of a token without being one.
   const auto half = [&](std::string_view text) {
     int32_t id = table_.find(text);
-    if (id < 0 && !bytes_ && decode_at(text, 0).size == text.size()) table_.add(text, id = next_character++);
+    if (id < 0 && !bytes_ && decode_at(text, 0).size == text.size()) collides = !table_.add(text, id = next_character++) || collides;
     return id;
   };
   struct Found { int32_t left, right; uint32_t rank; int32_t made; };
@@ -90,7 +94,9 @@ Status BpeModel::add_scored_pairs(const Vocabulary& vocabulary, const std::strin
     }
   }
   merges_.reserve(found.size());
-  for (const Found& one : found) merges_.add(one.left, one.right, one.rank, one.made, true);
+  for (const Found& one : found) collides = !merges_.add(one.left, one.right, one.rank, one.made, true) || collides;
+  if (collides) return tokens_collide(name);
+  if (resegments_) for (const std::string& token : vocabulary.tokens) sizes_.push_back(static_cast<uint32_t>(token.size()));
   return {};
 }
 
@@ -100,19 +106,21 @@ void BpeModel::encode(std::string_view word, WordScratch& scratch, std::vector<i
     if (id >= 0 && id < size_) return out.push_back(id);
   }
   split_word(word, scratch);
-  scratch.splits.clear();
+  if (!scratch.splits.empty()) scratch.splits.clear();
   if (scratch.ids.size() <= kFewSymbols) merge_few(scratch);
   else merge_many(scratch);
   bool after_unknown = false;
   for (size_t i = 0; i < scratch.ids.size(); ++i) {
     const int32_t id = scratch.ids[i];
-    if (id >= 0 && id < size_) {
+    if (id >= 0 && id < size_ && (!resegments_ || kinds_[static_cast<size_t>(id)] != TokenKind::kUnused)) {
       after_unknown = false;
-      append_token(id, scratch, out);
+      out.push_back(id);
       continue;
     }
     const size_t start = scratch.starts[i], end = i + 1 < scratch.ids.size() ? scratch.starts[i + 1] : word.size();
-    unknown_.append(word.substr(start, end - start), after_unknown, out);
+    const std::string_view text = word.substr(start, end - start);
+    if (id >= 0 && id < size_) append_parts(id, text, scratch, after_unknown, out);
+    else unknown_.append(text, after_unknown, out);
   }
 }
 
@@ -139,7 +147,7 @@ void BpeModel::split_word(std::string_view word, WordScratch& scratch) const {
 
 void BpeModel::note_split(const MergeTable::Merge& merge, WordScratch& scratch) const {
   if (!resegments_ || kinds_[static_cast<size_t>(merge.made)] != TokenKind::kUnused) return;
-  scratch.splits.push_back({merge.made, static_cast<int32_t>(merge.pair >> 32), static_cast<int32_t>(merge.pair & UINT32_MAX)});
+  scratch.splits[merge.made] = {static_cast<int32_t>(merge.pair >> 32), static_cast<int32_t>(merge.pair & UINT32_MAX)};
 }
 
 // The lowest rank is looked for anew after each merge.
@@ -223,16 +231,26 @@ void BpeModel::merge_many(WordScratch& scratch) const {
   scratch.starts.resize(kept);
 }
 
-// SentencePiece takes an unused token apart again, into the halves that it was last made of.
-void BpeModel::append_token(int32_t id, const WordScratch& scratch, std::vector<int32_t>& out) const {
-  if (!resegments_ || kinds_[static_cast<size_t>(id)] != TokenKind::kUnused) return out.push_back(id);
+// SentencePiece takes an unused token apart again, into the halves that it was last made of; a half may be a character without a token.
+void BpeModel::append_parts(int32_t id, std::string_view text, const WordScratch& scratch, bool& after_unknown, std::vector<int32_t>& out) const {
   std::vector<int32_t> open = {id};
   while (!open.empty()) {
     const int32_t next = open.back();
     open.pop_back();
-    const auto split = next < size_ && kinds_[static_cast<size_t>(next)] == TokenKind::kUnused ? std::find_if(scratch.splits.rbegin(), scratch.splits.rend(), [&](const auto& one) { return one[0] == next; }) : scratch.splits.rend();
-    if (split != scratch.splits.rend()) open.insert(open.end(), {(*split)[2], (*split)[1]});
-    else if (next < size_) out.push_back(next);
+    if (next >= size_) {
+      const size_t size = decode_at(text, 0).size;
+      unknown_.append(text.substr(0, size), after_unknown, out);
+      text.remove_prefix(size);
+      continue;
+    }
+    const auto split = kinds_[static_cast<size_t>(next)] == TokenKind::kUnused ? scratch.splits.find(next) : scratch.splits.end();
+    if (split != scratch.splits.end()) {
+      open.insert(open.end(), {split->second.second, split->second.first});
+      continue;
+    }
+    out.push_back(next);
+    after_unknown = false;
+    text.remove_prefix(sizes_[static_cast<size_t>(next)]);
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,7 +19,7 @@ struct WordScratch {
   std::vector<int32_t> ids;
   std::vector<uint32_t> starts, ranks, previous, next;
   std::vector<Pair> heap;
-  std::vector<std::array<int32_t, 3>> splits;   // made, left, right: merges into unused tokens
+  std::unordered_map<int32_t, std::pair<int32_t, int32_t>> splits;   // of unused tokens: left and right of the last merge into each
   std::vector<double> best;
   std::vector<int32_t> path;
   std::vector<uint32_t> from;
@@ -41,26 +43,27 @@ class UnknownCharacters {
 // more: n log n.
 class BpeModel {
  public:
-  // Errors (kData): tokens so long that their halves cannot be looked up in reasonable time.
+  // Errors (kData): tokens so long that their halves cannot be looked up in reasonable time, or chosen to collide in a table.
   static Result<BpeModel> make(const Vocabulary& vocabulary, const std::string& shown_name);
   // Appends. Precondition: 0 < word.size() < 2^31.
   void encode(std::string_view word, WordScratch& scratch, std::vector<int32_t>& out) const;
 
  private:
   explicit BpeModel(const Vocabulary& vocabulary) : unknown_(vocabulary) {}
-  void add_tokens(const Vocabulary& vocabulary);
+  Status add_tokens(const Vocabulary& vocabulary, const std::string& name);
   Status add_scored_pairs(const Vocabulary& vocabulary, const std::string& name);
   void split_word(std::string_view word, WordScratch& scratch) const;
   void merge_few(WordScratch& scratch) const;
   void merge_many(WordScratch& scratch) const;
   void note_split(const MergeTable::Merge& merge, WordScratch& scratch) const;
-  void append_token(int32_t id, const WordScratch& scratch, std::vector<int32_t>& out) const;
+  void append_parts(int32_t id, std::string_view text, const WordScratch& scratch, bool& after_unknown, std::vector<int32_t>& out) const;
 
   UnknownCharacters unknown_;
   TokenTable table_;
   MergeTable merges_;
   std::array<int32_t, 256> byte_ids_{};
   std::vector<TokenKind> kinds_;
+  std::vector<uint32_t> sizes_;   // bytes of each token; only where unused tokens are taken apart
   std::string prefix_, suffix_;
   int32_t size_ = 0;              // ids from here on are characters that are only halves of tokens
   bool bytes_ = false, whole_words_ = false, resegments_ = false;
@@ -70,7 +73,7 @@ class BpeModel {
 // Cost: bytes x the longest token.
 class UnigramModel {
  public:
-  // Errors (kData): no unknown token and no byte tokens; too many bytes in the tokens.
+  // Errors (kData): no unknown token and no byte tokens; too many bytes in the tokens, or tokens chosen to collide in a table.
   static Result<UnigramModel> make(const Vocabulary& vocabulary, const std::string& shown_name);
   void encode(std::string_view word, WordScratch& scratch, std::vector<int32_t>& out) const;
 
@@ -105,6 +108,8 @@ class WordLevelModel {
   TokenTable table_;
   int32_t unknown_ = 0;
 };
+
+Error tokens_collide(const std::string& shown_name);
 
 using WordModel = std::variant<BpeModel, UnigramModel, WordPieceModel, WordLevelModel>;
 Result<WordModel> make_word_model(const Vocabulary& vocabulary, const std::string& shown_name);

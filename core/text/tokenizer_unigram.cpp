@@ -12,18 +12,17 @@ namespace {
 
 constexpr double kUnknownPenalty = 10;   // SentencePiece, unigram_model.cc
 
-Error too_large(const std::string& name) { return {ErrorCode::kData, fmt::format("'{}' has tokens of more than {} bytes together", name, TokenTrie::kMostNodes)}; }
+Error too_large(const std::string& name) { return {ErrorCode::kData, fmt::format("'{}' has tokens of more than {} bytes together, or such as collide in a table", name, TokenTrie::kMostNodes)}; }
 
 }  // namespace
 
 UnknownCharacters::UnknownCharacters(const Vocabulary& vocabulary) : fuse_(vocabulary.fuse_unknown), unknown_(vocabulary.unknown_id) {
   bytes_.fill(-1);
   if (!vocabulary.byte_fallback) return;
-  TokenTable table;
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
-    if (vocabulary.tokens[i].size() == 6 && vocabulary.tokens[i].starts_with("<0x")) table.add(vocabulary.tokens[i], static_cast<int32_t>(i));
+    const std::optional<uint8_t> byte = byte_of_token(vocabulary.tokens[i]);
+    if (byte && bytes_[*byte] < 0 && vocabulary.tokens[i] == fmt::format("<0x{:02X}>", *byte)) bytes_[*byte] = static_cast<int32_t>(i);
   }
-  for (size_t byte = 0; byte < 256; ++byte) bytes_[byte] = table.find(fmt::format("<0x{:02X}>", byte));
   fallback_ = true;
 }
 
@@ -133,11 +132,11 @@ void WordPieceModel::encode(std::string_view word, WordScratch&, std::vector<int
   }
 }
 
-Result<WordLevelModel> WordLevelModel::make(const Vocabulary& vocabulary, const std::string&) {
+Result<WordLevelModel> WordLevelModel::make(const Vocabulary& vocabulary, const std::string& name) {
   WordLevelModel made;
   made.table_.reserve(vocabulary.tokens.size());
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
-    if (!vocabulary.tokens[i].empty()) made.table_.add(vocabulary.tokens[i], static_cast<int32_t>(i));
+    if (!vocabulary.tokens[i].empty() && !made.table_.add(vocabulary.tokens[i], static_cast<int32_t>(i))) return tokens_collide(name);
   }
   made.unknown_ = vocabulary.unknown_id.value_or(0);
   return made;

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "core/text/codepoint.h"
 
@@ -28,6 +30,44 @@ std::string map_text(std::string_view valid, utf8proc_option_t options) {
   const std::unique_ptr<utf8proc_uint8_t, FreeMapped> owner(mapped);
   if (size < 0) return std::string(valid);
   return std::string(mapped, mapped + size);
+}
+
+// Canonical ordering. utf8proc_map does it by swapping neighbours, whose time is the square of a run's length.
+void sort_marks(std::vector<utf8proc_int32_t>& points) {
+  std::vector<std::pair<int, utf8proc_int32_t>> run;   // combining class, character
+  for (size_t at = 0; at < points.size();) {
+    run.clear();
+    for (size_t end = at; end < points.size(); ++end) {
+      const int combining_class = utf8proc_get_property(points[end])->combining_class;
+      if (combining_class == 0) break;
+      run.emplace_back(combining_class, points[end]);
+    }
+    std::stable_sort(run.begin(), run.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (size_t i = 0; i < run.size(); ++i) points[at + i] = run[i].second;
+    at += run.size() + 1;
+  }
+}
+
+utf8proc_option_t options_of(NormalForm form) {
+  const bool composes = form == NormalForm::kNfc || form == NormalForm::kNfkc, maps = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+  return static_cast<utf8proc_option_t>(UTF8PROC_STABLE | (composes ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (maps ? UTF8PROC_COMPAT : 0));
+}
+
+// Appends the form of a text whose first character starts something new, or begins the text.
+void append_form(std::string& out, std::string_view text, utf8proc_option_t options) {
+  constexpr utf8proc_ssize_t kLongest = 18;   // U+FDFA
+  std::vector<utf8proc_int32_t> points;
+  points.reserve(text.size() + 1);
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_at(text, at);
+    utf8proc_int32_t parts[kLongest];
+    const utf8proc_ssize_t count = utf8proc_decompose_char(point.value, parts, kLongest, options, nullptr);
+    points.insert(points.end(), parts, parts + std::clamp<utf8proc_ssize_t>(count, 0, kLongest));
+    at += point.size;
+  }
+  sort_marks(points);
+  const utf8proc_ssize_t size = utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()), options);
+  for (utf8proc_ssize_t i = 0; i < size; ++i) append_utf8(out, points[static_cast<size_t>(i)]);
 }
 
 bool is_ascii(std::string_view text) {
@@ -81,12 +121,29 @@ std::string fold_case(std::string_view text) {
   return map_text(replace_invalid_utf8(text), UTF8PROC_CASEFOLD);
 }
 
-std::string to_nfc(std::string_view text) {
-  if (is_ascii(text)) return std::string(text);
-  return map_text(replace_invalid_utf8(text), static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+// ASCII characters start something new whatever stands before them, so that only the others, each run with the character before it, have
+// to be looked at.
+std::string to_normal_form(std::string_view text, NormalForm form) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 8);
+  const utf8proc_option_t options = options_of(form);
+  const auto is_wide = [&](size_t at) { return static_cast<unsigned char>(text[at]) >= 0x80; };
+  for (size_t at = 0; at < text.size();) {
+    size_t wide = at;
+    while (wide < text.size() && !is_wide(wide)) ++wide;
+    if (wide == text.size()) return out += text.substr(at);
+    const size_t start = wide > at ? wide - 1 : wide;
+    out += text.substr(at, start - at);
+    size_t end = wide;
+    while (end < text.size() && is_wide(end)) ++end;
+    append_form(out, text.substr(start, end - start), options);
+    at = end;
+  }
+  return out;
 }
 
-bool is_nfc(std::string_view text) { return is_ascii(text) || to_nfc(text) == text; }
+std::string to_nfc(std::string_view text) { return to_normal_form(text, NormalForm::kNfc); }
+bool is_nfc(std::string_view text) { return to_nfc(text) == text; }
 
 std::string collapse_space(std::string_view text) {
   std::string out;

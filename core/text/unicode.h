@@ -12,6 +12,9 @@ bool is_valid_utf8(std::string_view text);
 std::string replace_invalid_utf8(std::string_view text);
 // Full case folding (Unicode default caseless matching), no normalisation.
 std::string fold_case(std::string_view text);
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+// UAX #15. Invalid sequences become U+FFFD. Cost: linear, runs of n combining marks n log n.
+std::string to_normal_form(std::string_view text, NormalForm form);
 std::string to_nfc(std::string_view text);
 bool is_nfc(std::string_view text);
 // Runs of white space (Unicode White_Space) become one space; none at the ends.

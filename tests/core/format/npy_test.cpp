@@ -47,7 +47,7 @@ TEST_CASE("an array of NumPy gives its shape and its values in row-major order")
   CHECK(one->values == std::vector<double>{7});
 }
 
-TEST_CASE("an array of NumPy that lies is refused before anything is allocated for it") {
+TEST_CASE("an array of NumPy that lies is refused") {
   Folder folder;
   CHECK(folder.fault("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "abcd") == "'a.npy' holds values of type '>f4', not little-endian numbers (at byte 67)");
   CHECK(folder.fault("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "abcd").find("type '|O'") != std::string::npos);

@@ -117,6 +117,7 @@ TEST_CASE("a GGUF header that lies is refused") {
   CHECK(with_pair(counted("general.alignment") + raw<uint32_t>(4) + raw<uint32_t>(24)) == "has the alignment 24, no power of two");
   CHECK(with_pair(counted("general.alignment") + raw<uint32_t>(10) + raw<uint64_t>(32)) == "has 'general.alignment' that is no u32");
   CHECK(told(GgufBytes().tensor(std::string(64, 'n'), {1}, 0, 0)) == "has a tensor name of 64 bytes, more than 63");
+  CHECK(told(GgufBytes().tensor(std::string(6'400, 'n'), {1}, 0, 0)) == "has a tensor name of 6400 bytes, more than 63");
   CHECK(told(GgufBytes().tensor("a", {1, 1, 1, 1, 1}, 0, 0)) == "has tensor 'a' of 5 dimensions, more than 4");
   CHECK(told(GgufBytes().tensor("a", {0}, 0, 0)) == "has tensor 'a' of an impossible shape");
   CHECK(told(GgufBytes().tensor("a", {1ULL << 40, 1ULL << 40}, 0, 0)) == "has tensor 'a' of an impossible shape");
@@ -128,6 +129,21 @@ TEST_CASE("a GGUF header that lies is refused") {
   file = GgufBytes().tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32);
   file.data_bytes = 64;
   CHECK(told(file) == "has the tensor 'a' twice");
+}
+
+TEST_CASE("keys that would take a large part of a sparse file into memory are refused") {
+  Folder folder;
+  const auto fault = [&](const std::string& pair) {
+    GgufBytes file;
+    file.pairs.push_back(pair);
+    const auto path = folder.dir.write("s.gguf", file.bytes());
+    std::filesystem::resize_file(path, uint64_t{100} << 30);
+    const auto made = read_gguf_header(path, "s.gguf");
+    return made ? "read" : made.error().message.substr(0, made.error().message.find(" (at byte"));
+  };
+  CHECK(fault(counted("k") + raw<uint32_t>(9) + raw<uint32_t>(0) + raw<uint64_t>(90'000'000'000)) == "'s.gguf' has an array of 90000000000 bytes, with which its keys take more than 268435456");
+  CHECK(fault(counted("k") + raw<uint32_t>(8) + raw<uint64_t>(1ULL << 30)) == "'s.gguf' has a text of 1073741824 bytes, with which its keys take more than 268435456");
+  CHECK(fault(raw<uint64_t>(1ULL << 30)) == "'s.gguf' has a key of 1073741824 bytes, with which its keys take more than 268435456");
 }
 
 TEST_CASE("a file of weights that is cut anywhere in its header is refused, and never read past its end") {

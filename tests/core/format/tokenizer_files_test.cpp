@@ -76,6 +76,30 @@ TEST_CASE("a SentencePiece model of type bpe is merged by scores") {
   CHECK(tokenizer.decode(Ids{1, 7, 3, 4}) == "ab a");
 }
 
+TEST_CASE("of an unused piece the half that is no token is unknown") {
+  const std::string model = piece("<unk>", 0, 2) + piece("a", -2) + piece("éa", -1, 5) + piece("aéa", -0.5F, 5) + bytes(2, number(3, 2)) + bytes(3, number(3, 0));
+  Folder folder;
+  const Tokenizer tokenizer = folder.open("tokenizer.model", model);
+  CHECK(tokenizer.encode("éa") == Ids{0, 1});
+  CHECK(tokenizer.encode("aéa") == Ids{1, 0, 1});
+  CHECK(tokenizer.encode("zéa") == Ids{0, 1});   // z and é are one unknown
+}
+
+TEST_CASE("unused pieces in a long word are taken apart one by one") {
+  std::string model = piece("<unk>", 0, 2), text;
+  const int count = 300;
+  for (int i = 0; i < count; ++i) {
+    const std::string first = {static_cast<char>(0xC4 + i / 64), static_cast<char>(0x80 + i % 64)};
+    model += piece(first, -100) + piece(first + "a", static_cast<float>(-i - 1), 5);
+    text += first + "a";
+  }
+  model += piece("a", -100) + bytes(2, number(3, 2)) + bytes(3, number(3, 0));
+  Folder folder;
+  Ids expected;
+  for (int i = 0; i < count; ++i) expected.insert(expected.end(), {2 * i + 1, 2 * count + 1});
+  CHECK(folder.open("tokenizer.model", model).encode(text) == expected);
+}
+
 TEST_CASE("a SentencePiece model of type unigram takes the best path, and may keep its spaces") {
   Folder folder;
   const Tokenizer tokenizer = folder.open("tokenizer.model", sentence_model(1, number(4, 0)));
@@ -148,6 +172,17 @@ TEST_CASE("a GGUF vocabulary that lies is refused") {
   wrong = gguf_llama();
   wrong.pairs[4] = array("tokenizer.ggml.token_type", 5, 10, raw(77) + std::string(36, '\0'));
   CHECK(fault(wrong) == "'x.gguf' has the token '<unk>' of the unknown type 77");
+  wrong = gguf_llama();
+  wrong.pairs[3] = array("tokenizer.ggml.scores", 12, 10, raw(1e39) + std::string(72, '\0'));
+  CHECK(fault(wrong) == "'x.gguf' has the token '<unk>' whose score is no number");
+  const auto t5 = [&](uint32_t kind, const std::string& map) {
+    GgufBytes file = gguf_llama();
+    file.pairs[1] = counted("tokenizer.ggml.model") + raw<uint32_t>(8) + counted("t5");
+    file.pairs.push_back(array("tokenizer.ggml.precompiled_charsmap", kind, 4, map));
+    return fault(file);
+  };
+  CHECK(t5(0, "abcd") == "read");
+  CHECK(t5(6, raw(1.F) + raw(NAN) + raw(1.F) + raw(1.F)) == "'x.gguf' has a tokenizer.ggml.precompiled_charsmap that is no array of bytes");
   const auto unknown = open_tokenizer(folder.dir.write("y.gguf", GgufBytes().text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", "lama-bpe").texts("tokenizer.ggml.tokens", {"a"}).texts("tokenizer.ggml.merges", {}).bytes()), "y.gguf");
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().message == "'y.gguf' names the pre-tokenizer 'lama-bpe', which is not known");
@@ -189,9 +224,32 @@ TEST_CASE("a tokenizer.json that lies is refused") {
         "'tokenizer.json' has a template with the special token 'x' that it does not define");
   CHECK(fault([](Json& root) { root["model"] = {{"type", "Unigram"}, {"unk_id", 5}, {"vocab", Json::array({"a"})}}; }) == "'tokenizer.json' has the vocab entry \"a\" that is not a token and its score");
   CHECK(fault([](Json& root) { root["model"] = {{"type", "WordPiece"}, {"unk_token", "[UNK]"}, {"vocab", {{"a", 0}}}}; }) == "'tokenizer.json' names '[UNK]' as its unk_token, which is no token");
+  CHECK(fault([](Json& root) { root["model"] = {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", Json::array({{"a", 1e39}})}}; }) == "'tokenizer.json' has the token 'a' whose score 1e+39 is out of range");
+  CHECK(fault([](Json& root) { root["added_tokens"] = {{{"id", 3}, {"content", std::string(4097, 'x')}}}; }).ends_with(" of 4097 bytes, more than 4096"));
+  CHECK(fault([](Json& root) { root["model"]["vocab"][std::string(4097, 'x')] = 3; }).ends_with(" of 4097 bytes, more than 4096"));
+  for (const char* mark : {"", "ab", "▁▁", "éa"}) CHECK(fault([&](Json& root) { root["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", mark}}; }) == "'tokenizer.json' has a Metaspace whose replacement is not one character");
+  for (const char* mark : {"_", "▁", "😀"}) CHECK(fault([&](Json& root) { root["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", mark}}; }) == "read");
+  const Json twice = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  CHECK(fault([&](Json& root) { root["decoder"] = {{"type", "Sequence"}, {"decoders", std::vector<Json>(10, twice)}}; }) == "read");
+  CHECK(fault([&](Json& root) { root["decoder"] = {{"type", "Sequence"}, {"decoders", std::vector<Json>(60, twice)}}; }) == "'tokenizer.json' has decoders that could make a text more than 1024 times as long");
   Json nested = {{"type", "NFC"}};
   for (int i = 0; i < 100; ++i) nested = {{"type", "Sequence"}, {"normalizers", Json::array({nested})}};
   CHECK(fault([&](Json& root) { root["normalizer"] = nested; }) != "read");
+}
+
+TEST_CASE("a template puts no more ids around a text than a thousand") {
+  Folder folder;
+  const auto fault = [&](size_t pieces, size_t ids, size_t processors) {
+    Json root = json_bpe();
+    const Json piece = {{"SpecialToken", {{"id", "x"}}}};
+    const Json one = {{"type", "TemplateProcessing"}, {"single", std::vector<Json>(pieces, piece)}, {"special_tokens", {{"x", {{"ids", std::vector<int>(ids, 1)}}}}}};
+    root["post_processor"] = {{"type", "Sequence"}, {"processors", std::vector<Json>(processors, one)}};
+    return folder.json_fault(root);
+  };
+  CHECK(fault(1, 1024, 1) == "read");
+  CHECK(fault(1, 1025, 1) == "'tokenizer.json' has a template of more than 1024 ids");
+  CHECK(fault(50'000, 1000, 1) == "'tokenizer.json' has a template of more than 1024 ids");
+  CHECK(fault(1, 1000, 2) == "'tokenizer.json' puts more than 1024 ids around a text");
 }
 
 TEST_CASE("vocab.txt and tiktoken files that lie are refused") {
@@ -203,6 +261,8 @@ TEST_CASE("vocab.txt and tiktoken files that lie are refused") {
   CHECK(folder.fault("r50k_base.tiktoken", "Y?== 0\n") == "'r50k_base.tiktoken' has line 1 whose token is not base64");
   CHECK(folder.fault("r50k_base.tiktoken", "YQ== 0\nYg== 0\n") == "'r50k_base.tiktoken' has the rank 0 twice");
   CHECK(folder.fault("r50k_base.tiktoken", "YQ== 2000000000\n") == "'r50k_base.tiktoken' has the rank 2000000000 in line 1, far beyond the lines before it");
+  CHECK(folder.fault("r50k_base.tiktoken", std::string(100'000, '\n') + "YQ== 150000\n") == "'r50k_base.tiktoken' has the rank 150000 in line 100001, far beyond the lines before it");   // lines without a token count for nothing
+  CHECK(folder.fault("r50k_base.tiktoken", "\n\r\nYQ== 1\n\n") == "read");
   CHECK(folder.fault("r50k_base.tiktoken", "YQ== 0\nYQ== 1\n") == "'r50k_base.tiktoken' has the token 'a' twice, as 0 and 1");
   CHECK(folder.fault("other.tiktoken", "YQ== 0\n") == "'other.tiktoken' does not say how text is divided into words");
   const Tokenizer words = folder.open("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\n##s\r\n");
@@ -215,6 +275,9 @@ TEST_CASE("the tokenizer of a folder is found by its name") {
   CHECK(fault() == "'model' holds no tokenizer");
   CHECK(read_vocabulary(dir.path() / "none.json", "none.json").error().message == "'none.json' does not exist");
   CHECK(read_vocabulary(dir.write("a.xyz", ""), "a.xyz").error().message == "'a.xyz' is no tokenizer file that is known");
+  std::filesystem::create_symlink("tokenizer.json", dir.path() / "tokenizer.json");   // leads to itself
+  CHECK(fault() == "'model' holds no tokenizer");
+  std::filesystem::remove(dir.path() / "tokenizer.json");
   dir.write("a.gguf", "");
   dir.write("b.gguf", "");
   CHECK(fault() == "'model' holds 2 tokenizers");
@@ -239,6 +302,8 @@ TEST_CASE("the alphabet of bytes goes both ways") {
   CHECK(bytes_of_token(written) == all);
   CHECK(bytes_of_token("Ġ") == " ");
   CHECK(bytes_of_token("▁") == std::nullopt);
+  CHECK(bytes_of_token("\xC4\xE0") == std::nullopt);   // the second byte is none that goes on
+  CHECK(bytes_of_token("\xC1\xA1") == std::nullopt);   // an a that is too long
   CHECK(byte_of_token("<0xC3>") == 0xC3);
   CHECK(byte_of_token("<0xG3>") == std::nullopt);
 }

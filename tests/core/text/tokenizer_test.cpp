@@ -142,6 +142,24 @@ TEST_CASE("BPE over characters falls back to bytes and puts ▁ in front") {
   CHECK(tokenizer.decode(Ids{263, 258, 263, 197, 171}) == "ab  abé");
 }
 
+TEST_CASE("a suffix marks the tokens that end a word, and becomes a space again") {
+  const Json vocab = vocab_of({"a</w>", "l", "o", "w</w>", "lo", "low</w>", "w"}), merges = Json::array({"l o", "lo w</w>"});
+  const Tokenizer tokenizer = of_json({{"pre_tokenizer", {{"type", "WhitespaceSplit"}}}, {"decoder", {{"type", "BPEDecoder"}, {"suffix", "</w>"}}},
+                                       {"model", {{"type", "BPE"}, {"end_of_word_suffix", "</w>"}, {"vocab", vocab}, {"merges", merges}}}});
+  CHECK(tokenizer.encode("low a") == Ids{5, 0});
+  CHECK(tokenizer.encode("wlow") == Ids{6, 5});
+  CHECK(tokenizer.encode("lolow") == Ids{4, 5});
+  CHECK(tokenizer.decode(Ids{5, 6, 5, 0}) == "low wlow a");
+}
+
+TEST_CASE("a decoder strips so many characters from each end, and replaces in one pass") {
+  const Json vocab = vocab_of({"xxxaxx", "x"});
+  const auto decoded = [&](const Json& decoder) { return of_json({{"decoder", decoder}, {"model", {{"type", "WordLevel"}, {"unk_token", "x"}, {"vocab", vocab}}}}).decode(Ids{0, 1}); };
+  CHECK(decoded({{"type", "Strip"}, {"content", "x"}, {"start", 2}, {"stop", 1}}) == "xax");
+  CHECK(decoded({{"type", "Strip"}, {"content", "xx"}, {"start", 5}, {"stop", 0}}) == "xaxxx");
+  CHECK(decoded({{"type", "Replace"}, {"pattern", {{"String", "x"}}}, {"content", "xx"}}) == "xxxxxxaxxxxxx");
+}
+
 TEST_CASE("unigram takes the path of the highest score") {
   const Json vocab = Json::array({{"<unk>", 0}, {"▁", -3.0}, {"a", -2.5}, {"b", -2.5}, {"ab", -4.0}, {"▁ab", -6.5}, {"c", -3}, {"abc", -4.5}, {"bc", -5.2}});
   const Json metaspace = {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "always"}, {"split", true}};

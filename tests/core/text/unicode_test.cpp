@@ -1,6 +1,9 @@
 #include "core/text/unicode.h"
 
 #include <catch2/catch.hpp>
+#include <utf8proc.h>
+
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -107,6 +110,45 @@ TEST_CASE("case mappings follow Python's str methods", "[unicode]") {
   CHECK(text::to_lower("İ") == "i̇");
   CHECK(text::capitalize("ßa") == "Ssa");
   CHECK(text::to_title("it's o'neil 2nd") == "It'S O'Neil 2Nd");
+}
+
+TEST_CASE("normal forms are those that utf8proc gives the whole text", "[unicode]") {
+  // Letters, marks of several classes, some that fall apart into marks (U+0344, U+0F73), Hangul, ligatures, Greek.
+  const int32_t kPoints[] = {'a', 'e', ' ', 0xE9, 0x1EBF, 0x301, 0x316, 0x327, 0x345, 0x344, 0xF71, 0xF73, 0xF81, 0x1100, 0x1161, 0xAC00, 0x11A8, 0xFB01, 0xFDFA, 0x390, 0x212B, 0x2F800, 0x1D15E};
+  const std::pair<NormalForm, int> kForms[] = {{NormalForm::kNfc, UTF8PROC_COMPOSE}, {NormalForm::kNfd, UTF8PROC_DECOMPOSE}, {NormalForm::kNfkc, UTF8PROC_COMPOSE | UTF8PROC_COMPAT}, {NormalForm::kNfkd, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT}};
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 4000; ++round) {
+    std::string given;
+    for (size_t i = random() % 14; i > 0; --i) text::append_utf8(given, kPoints[random() % std::size(kPoints)]);
+    for (const auto& [form, options] : kForms) {
+      utf8proc_uint8_t* made = nullptr;
+      const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(given.data()), static_cast<utf8proc_ssize_t>(given.size()), &made, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
+      REQUIRE(size >= 0);
+      const std::string expected(made, made + size);
+      std::free(made);
+      if (to_normal_form(given, form) != expected) CHECK(to_normal_form(given, form) == expected);
+    }
+  }
+}
+
+TEST_CASE("a run of a hundred thousand marks is put in order", "[unicode]") {
+  std::string given = "a", expected = "a";
+  for (const char* mark : {"\u0301", "\u0316"}) for (int i = 0; i < 50'000; ++i) given += mark;
+  for (const char* mark : {"\u0316", "\u0301"}) for (int i = 0; i < 50'000; ++i) expected += mark;
+  CHECK(to_normal_form(given, NormalForm::kNfd) == expected);
+  std::string apart, both;   // U+0F73 is two marks of different classes
+  for (int i = 0; i < 50'000; ++i) apart += "\u0F73";
+  for (const char* mark : {"\u0F71", "\u0F72"}) for (int i = 0; i < 50'000; ++i) both += mark;
+  CHECK(to_normal_form(apart, NormalForm::kNfc) == both);
+}
+
+TEST_CASE("replacing goes from the left and does not look at what it wrote", "[unicode]") {
+  CHECK(text::replace_all("aaa", "aa", "b") == "ba");
+  CHECK(text::replace_all("aaa", "a", "aa") == "aaaaaa");
+  CHECK(text::replace_all("abc", "", "x") == "abc");
+  CHECK(text::decode_before("aé", 3).value == 0xE9);
+  CHECK(text::decode_before("aé", 2).value == 0xFFFD);   // inside the character
+  CHECK_FALSE(text::decode_before("\xA9\xA9\xA9\xA9\xA9", 5).valid);
 }
 
 TEST_CASE("any bytes give valid text from every function", "[unicode]") {
