@@ -55,8 +55,8 @@ void get_five_bits(const uint8_t* high_bits, const uint8_t* low_bits, const Valu
 
 }  // namespace
 
-void to_f32(std::span<const float> values, uint8_t* blocks) { std::memcpy(blocks, values.data(), values.size_bytes()); }
-void from_f32(const uint8_t* blocks, std::span<float> values) { std::memcpy(values.data(), blocks, values.size_bytes()); }
+void to_f32(std::span<const float> values, uint8_t* blocks) { if (!values.empty()) std::memcpy(blocks, values.data(), values.size_bytes()); }
+void from_f32(const uint8_t* blocks, std::span<float> values) { if (!values.empty()) std::memcpy(values.data(), blocks, values.size_bytes()); }
 void to_f16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, half_of(values[i])); }
 void from_f16(const uint8_t* blocks, std::span<float> values) { for (size_t i = 0; i < values.size(); ++i) values[i] = float_of_half(get<uint16_t>(blocks + 2 * i)); }
 void to_bf16(std::span<const float> values, uint8_t* blocks) { for (size_t i = 0; i < values.size(); ++i) put(blocks + 2 * i, brain_of(values[i])); }
