@@ -70,6 +70,7 @@ const std::map<std::string, std::set<std::string>>& allowed_rooms() {
       {"store", kData},
       {"chain", kMiddle},
       {"telemetry", kMiddle},
+      {"drift", {"base", "format", "stats", "text"}},
       {"provider", kProviders},
       {"runtime", kRuntime},
       {"eval", {"base", "http", "format", "stats", "text", "store", "chain", "telemetry", "provider", "runtime"}},
