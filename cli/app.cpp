@@ -36,7 +36,8 @@ constexpr Command kCommands[] = {
     {"compress plan", "a type for each tensor, so that the file fits a size with the least error", "  llmops compress plan llama.gguf --budget 700MB\n  llmops compress plan llama.gguf --budget Q4_K_M --why\n  llmops compress plan models/llama-3.2-1b --budget 0.8GiB --stats imatrix.gguf --apply small.gguf", true, declare_compress_plan, "compress-plan"},
     {"compress merge", "a LoRA adapter into the weights of its base model", "  llmops compress merge models/llama-3.2-1b adapters/support merged\n  llmops compress merge models/llama-3.2-1b adapters/support merged.gguf", true, declare_compress_merge, "compress-write"},
     {"compress compare", "two models tensor by tensor: differences, types, keys", "  llmops compress compare llama.gguf llama-q4.gguf\n  llmops compress compare models/llama-3.2-1b llama.gguf --json", false, declare_compress_compare, "compress-compare"},
-    {"monitor ingest", "bring recorded traces of production into the store", "  llmops monitor ingest spans.jsonl\n  cat spans.jsonl | llmops monitor ingest -\n", true, declare_monitor_ingest, "monitor-ingest"},
+    {"monitor ingest", "bring recorded traces and requests of production into the store", "  llmops monitor ingest spans.jsonl\n  llmops monitor ingest batch_input.jsonl batch_output.jsonl\n  llmops monitor ingest app.log.jsonl --map input=/req/text --map ts=/at\n  llmops monitor ingest app.jsonl --follow\n", true, declare_monitor_ingest, "monitor-ingest"},
+    {"monitor test", "one test of difference on two files: vectors, numbers, categories or texts", "  llmops monitor test --ref last_week.jsonl --cur today.jsonl --field input\n  llmops monitor test --ref a.npy --cur b.npy --method fuse\n  llmops monitor test --ref a.csv --cur b.csv --field latency_ms --method wasserstein\n  llmops monitor test --ref a.csv --cur b.csv --field input --method context --context language\n", false, declare_monitor_test, "monitor-test"},
     {"version status", "what changed in each chain since its last version, and whether llmops.lock agrees", "  llmops version status\n", false, declare_version_status, "version-status"},
     {"version commit", "make a version of every changed chain, and write llmops.lock", "  llmops version commit -m \"answer in one sentence\"\n", true, declare_version_commit, "version-commit"},
     {"version log", "the versions of a chain, newest first", "  llmops version log\n", false, declare_version_log, "version-log"},
@@ -53,7 +54,7 @@ constexpr Group kGroups[] = {
     {"eval cache", "what is reused, and why"},
     {"eval data", "check and refine datasets and assets"},
     {"compress", "models: what they hold, other formats, fewer bits, fewer weights, a plan for a size"},
-    {"monitor", "production: bring in what it recorded"},
+    {"monitor", "production: bring in what it recorded, and test what changed"},
     {"version", "the chain as one artefact with its history"},
 };
 

@@ -89,6 +89,7 @@ Action declare_compress_plan(CLI::App& app);
 Action declare_compress_prune(CLI::App& app);
 Action declare_compress_quantize(CLI::App& app);
 Action declare_monitor_ingest(CLI::App& app);
+Action declare_monitor_test(CLI::App& app);
 Action declare_version_status(CLI::App& app);
 Action declare_version_commit(CLI::App& app);
 Action declare_version_log(CLI::App& app);

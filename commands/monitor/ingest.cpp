@@ -2,63 +2,140 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <unordered_map>
+
+#include "core/telemetry/batch_join.h"
 #include "core/telemetry/capture.h"
+#include "core/telemetry/followed_file.h"
+#include "core/telemetry/request_records.h"
 #include "core/telemetry/stored_traces.h"
-#include "core/telemetry/trace_lines.h"
 
 namespace llmops {
 namespace {
 
-constexpr size_t kBatch = 512;
+constexpr size_t kBatch = 2048;              // spans that are stored at once
+constexpr double kClockToleranceMs = 60'000;
+
+Result<std::vector<StoredRecord>> records_of_bodies(const std::vector<std::string>& bodies) {
+  LLMOPS_ASSIGN(const Trace trace, trace_of_bodies(bodies));
+  return request_records(trace, {});
+}
+
+StoredTrace stored_trace(std::vector<TraceSpan> spans) {
+  StoredTrace stored;
+  for (const TraceSpan& span : spans) stored.spans.push_back(to_stored(span));
+  const auto earliest = std::min_element(stored.spans.begin(), stored.spans.end(), [](const StoredSpan& a, const StoredSpan& b) { return a.start_ms < b.start_ms; });
+  stored.trace = earliest->trace;
+  stored.service = earliest->service;
+  stored.start_ms = earliest->start_ms;
+  stored.records = request_records(make_trace(stored.trace, std::move(spans)), {});
+  return stored;
+}
 
 class Ingest {
  public:
-  Ingest(Session& session, Store* store, Capture capture) : session_(session), store_(store), capture_(capture) {}
+  Ingest(Session& session, Store* store, Capture capture, FieldMap map) : session_(session), store_(store), capture_(capture), map_(std::move(map)), now_ms_(static_cast<double>(session.clock().unix_ms())) {}
 
-  Result<IngestedSource> take(const std::string& source) {
+  Result<IngestedSource> take(const std::string& source, bool follow) {
     IngestedSource taken;
     taken.source = source == "-" ? "standard input" : source;
     const fs::path path = source == "-" ? fs::path("/dev/stdin") : session_.surroundings().working_directory / source;
-    LLMOPS_ASSIGN(TraceLineReader reader, TraceLineReader::open(path, source));
-    std::vector<StoredSpan> batch;
+    const auto open = [&]() -> Result<TraceLineReader> {
+      if (!follow) return TraceLineReader::open(path, source, map_);
+      LLMOPS_ASSIGN(auto bytes, follow_file(path, source, session_.surroundings().cancel, [&] { return put(taken); }));
+      return TraceLineReader::of_lines(std::move(bytes), map_);
+    };
+    LLMOPS_ASSIGN(TraceLineReader reader, open());
+    bool is_evaluation = false, has_batch = false;
     TraceLine line;
-    while (true) {
+    while (follow || !session_.surroundings().cancel.cancelled()) {
       LLMOPS_ASSIGN(const bool more, reader.next(line));
       if (!more) break;
-      ++taken.lines;
-      for (const std::string& reason : line.dropped) {
-        DroppedSpans& dropped = taken.dropped[reason];
-        if (dropped.count++ == 0) dropped.first_line = reader.number();
-      }
-      for (TraceSpan& span : line.spans) {
-        ++taken.spans;
-        apply_capture(span, capture_, session_.scrubber());
-        batch.push_back(to_stored(span));
-      }
-      if (batch.size() >= kBatch) LLMOPS_CHECK(put(batch, taken));
+      is_evaluation = is_evaluation || line.is_evaluation;
+      has_batch = has_batch || !line.halves.empty();
+      LLMOPS_CHECK(take_line(line, reader.number(), taken));
     }
-    LLMOPS_CHECK(put(batch, taken));
-    if (taken.spans > 0) return taken;
-    Error error(ErrorCode::kData, source == "-" ? std::string("standard input holds no span") : fmt::format("'{}' holds no span", source), "give OTLP/JSON lines ({\"resourceSpans\": ...}) or spans ({\"trace\", \"id\", \"name\", ...})");
-    for (const auto& [reason, dropped] : taken.dropped) error.details.push_back(fmt::format("{} x {}   (first in line {})", dropped.count, reason, dropped.first_line));
-    return error;
+    LLMOPS_CHECK(put(taken));
+    if (taken.spans > 0 || taken.scores > 0 || has_batch || session_.surroundings().cancel.cancelled()) return taken;
+    return nothing_in(source, taken, is_evaluation);
+  }
+
+  // What is left of batches when all sources were read.
+  Status finish(MonitorIngestReport& report) {
+    BatchJoin::Rest rest = batches_.take_rest();
+    report.unanswered = rest.unanswered;
+    report.unasked = std::ssize(rest.answers);
+    if (report.sources.empty()) return {};
+    for (TraceSpan& answer : rest.answers) LLMOPS_CHECK(add(std::move(answer), report.sources.back()));
+    return put(report.sources.back());
   }
 
  private:
-  Status put(std::vector<StoredSpan>& batch, IngestedSource& taken) {
-    if (store_ != nullptr && !batch.empty()) {
-      LLMOPS_ASSIGN(const Store::SpanCounts counts, store_->add_spans(batch));
+  Status take_line(TraceLine& line, int number, IngestedSource& taken) {
+    ++taken.lines;
+    if (!line.format.empty()) ++taken.formats[std::string(line.format)];
+    taken.repaired += line.is_repaired;
+    for (const std::string& reason : line.dropped) {
+      DroppedSpans& dropped = taken.dropped[reason];
+      if (dropped.count++ == 0) dropped.first_line = number;
+    }
+    for (BatchHalf& half : line.halves) if (auto whole = batches_.add(std::move(half))) LLMOPS_CHECK(add(std::move(*whole), taken));
+    for (TraceSpan& span : line.spans) LLMOPS_CHECK(add(std::move(span), taken));
+    for (TraceScore& score : line.scores) {
+      ++taken.scores;
+      Json value = score.value.is_string() ? Json(session_.scrubber().scrub(score.value.get<std::string>())) : score.value;
+      scores_.push_back({std::move(score.trace_id), std::move(score.span_id), std::move(score.name), dump_json(value)});
+    }
+    return scores_.size() >= kBatch ? put(taken) : Status();
+  }
+
+  Status add(TraceSpan span, IngestedSource& taken) {
+    ++taken.spans;
+    taken.in_future += span.start_ms > now_ms_ + kClockToleranceMs;
+    taken.without_time += span.start_ms <= 0;
+    apply_capture(span, capture_, session_.scrubber());
+    const auto [place, is_new] = index_.emplace(span.trace_id, traces_.size());
+    if (is_new) traces_.emplace_back();
+    traces_[place->second].push_back(std::move(span));
+    return ++waiting_ >= kBatch ? put(taken) : Status();
+  }
+
+  Status put(IngestedSource& taken) {
+    std::vector<StoredTrace> traces;
+    if (store_ != nullptr) for (std::vector<TraceSpan>& spans : traces_) traces.push_back(stored_trace(std::move(spans)));
+    traces_.clear();
+    index_.clear();
+    waiting_ = 0;
+    if (!traces.empty()) {
+      LLMOPS_ASSIGN(const Store::SpanCounts counts, store_->add_traces(traces, records_of_bodies));
       taken.added += counts.added;
       taken.known += counts.known;
       taken.new_traces += counts.new_traces;
     }
-    batch.clear();
+    if (store_ != nullptr && !scores_.empty()) LLMOPS_CHECK(store_->put_scores(scores_));
+    scores_.clear();
     return {};
+  }
+
+  static Error nothing_in(const std::string& source, const IngestedSource& taken, bool is_evaluation) {
+    const std::string subject = source == "-" ? "standard input" : fmt::format("'{}'", source);
+    if (is_evaluation) return Error(ErrorCode::kData, fmt::format("{} is the log of an evaluation by inspect, no production", subject), fmt::format("import it as an evaluation: llmops eval import inspect {}", source));
+    Error error(ErrorCode::kData, fmt::format("{} holds no span and no request", subject), "give traces of OTLP/JSON, OpenInference, Langfuse, OpenAI or deepeval, records {\"ts\", \"input\"}, or say where the fields are: --map input=/path --map ts=/path");
+    for (const auto& [reason, dropped] : taken.dropped) error.details.push_back(fmt::format("{} x {}   (first in line {})", dropped.count, reason, dropped.first_line));
+    return error;
   }
 
   Session& session_;
   Store* store_;
   Capture capture_;
+  FieldMap map_;
+  double now_ms_;
+  BatchJoin batches_;
+  std::vector<std::vector<TraceSpan>> traces_;              // that wait to be stored, in the order of arrival
+  std::unordered_map<std::string, size_t> index_;           // of them, by identifier
+  size_t waiting_ = 0;
+  std::vector<StoredScore> scores_;
 };
 
 }  // namespace
@@ -71,6 +148,8 @@ int64_t IngestedSource::dropped_count() const {
 
 Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngestOptions& options) {
   LLMOPS_ASSIGN(const Capture capture, parse_capture(session.setting("capture")));
+  LLMOPS_ASSIGN(FieldMap map, parse_field_map(options.map));
+  if (options.follow && options.sources.size() != 1) return Error(ErrorCode::kUsage, "--follow reads one source", "start one command for each log");
   // A path that is not there is met before there is a store.
   for (const std::string& source : options.sources) {
     std::error_code ignored;
@@ -82,11 +161,13 @@ Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngest
   }
   MonitorIngestReport report;
   report.dry_run = options.dry_run;
-  Ingest ingest(session, store, capture);
+  Ingest ingest(session, store, capture, std::move(map));
   for (const std::string& source : options.sources) {
-    LLMOPS_ASSIGN(IngestedSource taken, ingest.take(source));
+    LLMOPS_ASSIGN(IngestedSource taken, ingest.take(source, options.follow));
     report.sources.push_back(std::move(taken));
   }
+  LLMOPS_CHECK(ingest.finish(report));
+  report.interrupted = session.surroundings().cancel.cancelled() && !options.follow;
   if (store != nullptr) {
     LLMOPS_ASSIGN(const auto traces, store->traces(""));
     report.traces = static_cast<int64_t>(traces.size());

@@ -1,4 +1,4 @@
-// `llmops monitor ingest`: traces of production into the store, so that suites and monitors can read them.
+// `llmops monitor ingest`: traces and requests of production into the store, so that suites and monitors can read them.
 #pragma once
 
 #include <map>
@@ -6,11 +6,14 @@
 #include <vector>
 
 #include "commands/session.h"
+#include "core/telemetry/trace_lines.h"
 
 namespace llmops {
 
 struct MonitorIngestOptions {
   std::vector<std::string> sources;          // paths; "-": standard input
+  std::vector<std::string> map;              // "input=/request/text": every line is a record
+  bool follow = false;                       // goes on as the one source grows, until Ctrl-C
   bool dry_run = false;
 };
 
@@ -19,6 +22,10 @@ struct IngestedSource {
   std::string source;
   int64_t lines = 0, spans = 0;              // spans that could be read
   int64_t added = 0, known = 0, new_traces = 0;
+  int64_t scores = 0;                        // judgements that came apart from their request
+  int64_t repaired = 0;                      // lines with bytes that are no UTF-8, or half surrogates: replaced by U+FFFD
+  int64_t in_future = 0, without_time = 0;   // spans that start more than a minute after now; that tell no time
+  std::map<std::string, int64_t> formats;    // lines, by the name of their format
   std::map<std::string, DroppedSpans> dropped;  // by reason
   int64_t dropped_count() const;
 };
@@ -26,11 +33,14 @@ struct IngestedSource {
 struct MonitorIngestReport {
   std::vector<IngestedSource> sources;
   int64_t traces = 0;                        // in the store afterwards
+  int64_t unanswered = 0, unasked = 0;       // of batches: requests without their answer (left out), answers without their request (kept)
   bool dry_run = false;
+  bool interrupted = false;
 };
 
 // Idempotent: what is stored already is counted as known. What cannot be read is left out, counted and named with its line. Bodies are
-// kept as `capture` says; keys never. Errors: kNotFound, kIo, damaged compression; kData when a source holds no span at all.
+// kept as `capture` says; keys never. Errors: kNotFound, kIo, damaged compression; kData when a source holds nothing of production at all (a log of an evaluation
+// names the command that reads it); kUsage: --follow with several sources.
 Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngestOptions& options);
 
 }  // namespace llmops

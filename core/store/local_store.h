@@ -83,9 +83,12 @@ class LocalStore final : public Store {
   Result<CacheStats> cache_stats() override;
   Result<int64_t> clear_cache() override;
 
-  Result<SpanCounts> add_spans(const std::vector<StoredSpan>& spans) override;
+  Result<SpanCounts> add_traces(const std::vector<StoredTrace>& traces, const RecordMaker& records_of) override;
+  Result<int64_t> put_scores(const std::vector<StoredScore>& scores) override;
   Result<std::vector<int64_t>> traces(std::string_view service) override;
   Result<std::vector<std::string>> trace_spans(int64_t trace) override;
+  Status visit_records(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit) override;
+  Result<std::vector<std::string>> record_components() override;
   Status put_made_files(const std::vector<MadeFile>& files) override;
   Result<std::optional<MadeFile>> made_file(std::string_view sha256) override;
 

@@ -121,4 +121,31 @@ struct StoredSpan {
   std::string body;            // JSON
 };
 
+// A request of production, or what one component did for it.
+struct StoredRecord {
+  std::string span;                    // its own identifier within the trace
+  std::string component;               // empty: the request as a whole
+  std::optional<int64_t> start_ms;     // unix
+  std::optional<double> latency_ms, ttft_ms;
+  std::optional<std::string> session, user, service, route, language, prompt, vid, model_asked, model_served;
+  std::optional<std::string> input, output;             // at most 32 KiB of each
+  std::optional<int64_t> input_bytes, output_bytes;     // of the whole
+  std::optional<std::string> finish, error;
+  bool is_empty = false, is_refusal = false, is_cut_off = false, is_malformed_json = false;   // signs of its answer
+  std::optional<int64_t> input_tokens, output_tokens;
+  std::optional<double> cost_usd;
+  std::optional<std::string> tools, scores;             // JSON: a list of names; an object
+};
+
+// Spans of one trace that came together, and its records as far as these spans tell.
+struct StoredTrace {
+  std::string trace, service;
+  int64_t start_ms = 0;                // unix, of the earliest of these spans
+  std::vector<StoredSpan> spans;
+  std::vector<StoredRecord> records;
+};
+
+// What was judged of a request after it was served.
+struct StoredScore { std::string trace, span, name, value; };   // span empty: of the whole trace; value: JSON
+
 }  // namespace llmops

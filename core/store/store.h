@@ -117,11 +117,20 @@ class Store {
 
   // ---- production ----
   struct SpanCounts { int64_t added = 0, known = 0, new_traces = 0; };
+  // The records of a trace of which spans were known before, from the bodies of all of them.
+  using RecordMaker = std::function<Result<std::vector<StoredRecord>>(const std::vector<std::string>& bodies)>;
   // All or none. A span that is stored already, by its trace and its own identifier, stays as it is.
-  virtual Result<SpanCounts> add_spans(const std::vector<StoredSpan>& spans) = 0;
+  virtual Result<SpanCounts> add_traces(const std::vector<StoredTrace>& traces, const RecordMaker& records_of) = 0;
+  // Replaces those of the same trace, span and name. Returns how many were not known.
+  virtual Result<int64_t> put_scores(const std::vector<StoredScore>& scores) = 0;
   // Traces of a service (empty: of all), by the start of their earliest span; then the bodies of one, by the span's identifier.
   virtual Result<std::vector<int64_t>> traces(std::string_view service) = 0;
   virtual Result<std::vector<std::string>> trace_spans(int64_t trace) = 0;
+  // From (incl.) and to (excl.) in unix ms; absent: no bound, and those without a time too. component empty: whole requests.
+  struct RecordFilter { std::optional<int64_t> from_ms, to_ms; std::string component; std::optional<std::string> service; };
+  // By start, then by arrival; the visitor returns false to stop. Memory stays flat.
+  virtual Status visit_records(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit) = 0;
+  virtual Result<std::vector<std::string>> record_components() = 0;          // in order of their names
 
   // ---- made files ----
   // How files of weights were made, by the SHA-256 of what they hold; one that is known is replaced.

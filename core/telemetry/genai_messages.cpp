@@ -20,10 +20,16 @@ void add_part(const Json& part, Json& message, std::string& text) {
   } else if (type == "tool_call_response") {
     message["tool_call_id"] = text_at(part, "id");
     text += (text.empty() ? "" : "\n") + text_at(part, part.contains("result") ? "result" : "response");
-  } else if (type.empty() || type == "text") {
+  } else if (type.empty() || type == "text" || type == "input_text" || type == "output_text") {
     const std::string content = text_at(part, part.contains("content") ? "content" : "text");
     if (!content.empty()) text += (text.empty() ? "" : "\n") + content;
   }
+}
+
+// Frameworks have their own words for who speaks.
+std::string plain_role(const std::string& role) {
+  if (role.empty() || role == "human" || role == "Human") return "user";
+  return role == "ai" || role == "AI" || role == "model" ? "assistant" : role;
 }
 
 // OpenAI's own form of a call: {id, function: {name, arguments: "..."}}.
@@ -55,8 +61,7 @@ Json chat_messages(const Json& recorded) {
   Json messages = Json::array();
   for (const Json& entry : list) {
     if (!entry.is_object()) continue;
-    const std::string role = text_at(entry, "role");
-    Json message = {{"role", role.empty() ? "user" : role}};
+    Json message = {{"role", plain_role(text_at(entry, "role"))}};
     std::string text;
     const auto parts = entry.contains("parts") ? entry.find("parts") : entry.find("content");
     if (parts != entry.end() && parts->is_array()) for (const Json& part : *parts) add_part(part, message, text);

@@ -9,14 +9,7 @@ class StoredTraceReader : public TraceReader {
   Result<bool> next(Trace& trace) override {
     if (at_ == traces_.size()) return false;
     LLMOPS_ASSIGN(const auto bodies, store_.trace_spans(traces_[at_++]));
-    std::vector<TraceSpan> spans;
-    for (const std::string& body : bodies) {
-      LLMOPS_ASSIGN(const Json json, parse_json(body, "store"));
-      LLMOPS_ASSIGN(TraceSpan span, span_from_json(json));
-      spans.push_back(std::move(span));
-    }
-    std::string id = spans.empty() ? "" : spans[0].trace_id;
-    trace = make_trace(std::move(id), std::move(spans));
+    LLMOPS_ASSIGN(trace, trace_of_bodies(bodies));
     return true;
   }
 
@@ -27,6 +20,17 @@ class StoredTraceReader : public TraceReader {
 };
 
 }  // namespace
+
+Result<Trace> trace_of_bodies(const std::vector<std::string>& bodies) {
+  std::vector<TraceSpan> spans;
+  for (const std::string& body : bodies) {
+    LLMOPS_ASSIGN(const Json json, parse_json(body, "store"));
+    LLMOPS_ASSIGN(TraceSpan span, span_from_json(json));
+    spans.push_back(std::move(span));
+  }
+  std::string id = spans.empty() ? "" : spans[0].trace_id;
+  return make_trace(std::move(id), std::move(spans));
+}
 
 StoredSpan to_stored(const TraceSpan& span) { return {span.trace_id, span.span_id, span.service, static_cast<int64_t>(span.start_ms), dump_json(span_to_json(span))}; }
 

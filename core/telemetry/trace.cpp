@@ -129,7 +129,8 @@ Json span_to_json(const TraceSpan& span) {
   put(json, "ttft_ms", span.ttft_ms);
   if (!span.error_type.empty() || !span.error_message.empty()) json["error"] = {{"type", span.error_type}, {"message", span.error_message}};
   for (const auto& [key, text] : {std::pair{"session", &span.session}, {"user", &span.user}, {"service", &span.service}, {"service_version", &span.service_version},
-                                  {"environment", &span.environment}, {"prompt", &span.prompt_name}, {"vid", &span.vid}}) put(json, key, *text);
+                                  {"environment", &span.environment}, {"prompt", &span.prompt_name}, {"prompt_version", &span.prompt_version}, {"route", &span.route}, {"language", &span.language}, {"vid", &span.vid}}) put(json, key, *text);
+  if (!span.scores.empty()) json["scores"] = span.scores;
   if (!span.attributes.empty()) json["attributes"] = span.attributes;
   return json;
 }
@@ -170,7 +171,11 @@ Result<TraceSpan> span_from_json(const Json& json) {
   span.service_version = text_at(json, "service_version");
   span.environment = text_at(json, "environment");
   span.prompt_name = text_at(json, "prompt");
+  span.prompt_version = text_at(json, "prompt_version");
+  span.route = text_at(json, "route");
+  span.language = text_at(json, "language");
   span.vid = text_at(json, "vid");
+  if (const auto scores = json.find("scores"); scores != json.end() && scores->is_object()) span.scores = *scores;
   if (const auto attributes = json.find("attributes"); attributes != json.end() && attributes->is_object()) span.attributes = *attributes;
   return span;
 }

@@ -29,7 +29,8 @@ struct TraceSpan {
   std::optional<int64_t> input_tokens, output_tokens, cached_input_tokens;
   std::optional<double> cost_usd, ttft_ms;
   // Of the request as a whole, where the span tells it.
-  std::string session, user, service, service_version, environment, prompt_name, vid;
+  std::string session, user, service, service_version, environment, prompt_name, prompt_version, route, language, vid;
+  Json scores = Json::object();              // what was judged of it: a name -> a number or a text
   Json attributes = Json::object();          // what else was reported
 };
 

@@ -3,399 +3,193 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <map>
+#include <array>
 
-#include "core/base/clock.h"
-#include "core/telemetry/genai_messages.h"
+#include "core/telemetry/trace_formats.h"
+#include "core/text/codepoint.h"
 
 namespace llmops {
 namespace {
 
-std::string text_at(const Json& object, const char* key, const char* other = nullptr) {
-  if (!object.is_object()) return {};
-  auto found = object.find(key);
-  if (found == object.end() && other != nullptr) found = object.find(other);
-  return found == object.end() || found->is_null() ? "" : json_to_text(*found);
-}
-
-// ---- OTLP ----
-
-// {"intValue": "47"} -> 47: OTLP writes 64-bit integers as text.
-Json plain_value(const Json& value, int depth = 0) {
-  if (!value.is_object() || depth > 32) return nullptr;
-  for (const auto& [type, inner] : value.items()) {
-    if (type == "stringValue" || type == "boolValue" || type == "doubleValue" || type == "bytesValue") return inner;
-    if (type == "intValue") {
-      if (inner.is_number_integer()) return inner;
-      const std::string text = json_to_text(inner);
-      int64_t number = 0;
-      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-      return failed == std::errc() && end == text.data() + text.size() ? Json(number) : Json(text);
-    }
-    if (type == "arrayValue") {
-      Json list = Json::array();
-      if (inner.is_object() && inner.contains("values") && inner["values"].is_array()) for (const Json& one : inner["values"]) list.push_back(plain_value(one, depth + 1));
-      return list;
-    }
-    if (type == "kvlistValue") {
-      Json object = Json::object();
-      if (inner.is_object() && inner.contains("values") && inner["values"].is_array()) {
-        for (const Json& one : inner["values"]) if (one.is_object() && one.contains("key")) object[json_to_text(one["key"])] = plain_value(one.value("value", Json()), depth + 1);
-      }
-      return object;
-    }
-  }
-  return nullptr;
-}
-
-const Json* list_at(const Json& object, const char* key, const char* other = nullptr) {
-  if (!object.is_object()) return nullptr;
-  auto found = object.find(key);
-  if (found == object.end() && other != nullptr) found = object.find(other);
-  return found == object.end() || !found->is_array() ? nullptr : &*found;
-}
-
-Json plain_attributes(const Json& holder) {
-  Json attributes = Json::object();
-  if (const Json* list = list_at(holder, "attributes")) {
-    for (const Json& one : *list) if (one.is_object() && one.contains("key") && one.contains("value")) attributes[json_to_text(one["key"])] = plain_value(one["value"]);
-  }
-  return attributes;
-}
-
-// Takes attributes by their names, the newest first, and leaves the rest.
-class Attributes {
- public:
-  explicit Attributes(Json attributes) : attributes_(std::move(attributes)) {}
-  Json take(std::initializer_list<const char*> names) {
-    Json first;
-    for (const char* name : names) {
-      const auto found = attributes_.find(name);
-      if (found == attributes_.end()) continue;
-      if (first.is_null()) first = std::move(*found);
-      attributes_.erase(found);
-    }
-    return first;
-  }
-  std::string text(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    return value.is_null() ? "" : json_to_text(value);
-  }
-  std::optional<int64_t> integer(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    if (value.is_number_integer()) return value.get<int64_t>();
-    if (value.is_number()) return static_cast<int64_t>(value.get<double>());
-    return std::nullopt;
-  }
-  std::optional<double> number(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
-  }
-  // "gen_ai.prompt.0.role", "gen_ai.prompt.0.content" -> [{role, content}]; null: none.
-  Json take_numbered(const std::string& prefix) {
-    std::map<int, Json> numbered;
-    std::vector<std::string> taken;
-    for (const auto& [name, value] : attributes_.items()) {
-      if (!name.starts_with(prefix)) continue;
-      int number = 0;
-      const char *from = name.data() + prefix.size(), *stop = name.data() + name.size();
-      const auto [end, failed] = std::from_chars(from, stop, number);
-      if (failed != std::errc() || end == stop || *end != '.') continue;
-      const std::string field(end + 1, stop);
-      if (field == "role" || field == "content") numbered[number][field] = value;
-      taken.push_back(name);
-    }
-    for (const std::string& name : taken) attributes_.erase(name);
-    if (numbered.empty()) return nullptr;
-    Json messages = Json::array();
-    for (auto& [number, message] : numbered) messages.push_back(std::move(message));
-    return messages;
-  }
-  void merge(const Json& more) { for (const auto& [name, value] : more.items()) if (!attributes_.contains(name)) attributes_[name] = value; }
-  Json rest() { return std::move(attributes_); }
-
- private:
-  Json attributes_;
+constexpr TraceFormat kFormats[] = {
+    {"OTLP/JSON", is_otlp, read_otlp},
+    {"deepeval", is_deepeval, read_deepeval},
+    {"inspect", is_inspect_log, read_inspect_log},
+    {"OpenInference", is_openinference, read_openinference},
+    {"Langfuse", is_langfuse, read_langfuse},
+    {"OpenAI batch", is_openai_batch, read_openai_batch},
+    {"spans", is_plain_span, read_plain_span},
+    {"OpenAI log", is_openai_log, read_openai_log},
+    {"records", is_plain_record, read_plain_record},
 };
 
-std::optional<double> nano_to_ms(const Json& span, const char* key) {
-  const auto found = span.find(key);
-  if (found == span.end()) return std::nullopt;
-  if (found->is_number()) return found->get<double>() * 1e-6;
-  if (!found->is_string()) return std::nullopt;
-  const std::string& text = found->get_ref<const std::string&>();
-  uint64_t nanoseconds = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), nanoseconds);
-  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return static_cast<double>(nanoseconds / 1000) * 1e-3;
+// Four hexadecimal digits of a \u escape at `at`; -1: it is none.
+int escape_at(std::string_view text, size_t at) {
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;
+  int value = 0;
+  for (size_t i = at + 2; i < at + 6; ++i) {
+    const char c = text[i];
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  return value;
 }
 
-TraceKind kind_of(const std::string& operation) {
-  if (operation == "chat" || operation == "text_completion" || operation == "generate_content" || operation == "completion") return TraceKind::kModel;
-  if (operation == "execute_tool") return TraceKind::kTool;
-  if (operation == "retrieval") return TraceKind::kRetrieval;
-  if (operation == "embeddings") return TraceKind::kEmbedding;
-  if (operation == "invoke_agent" || operation == "invoke_workflow" || operation == "create_agent") return TraceKind::kAgent;
-  return TraceKind::kOther;
-}
-
-void read_messages(Attributes& attributes, TraceSpan& span) {
-  Json asked = attributes.take({"gen_ai.input.messages", "gen_ai.prompt"});
-  if (asked.is_null()) asked = attributes.take_numbered("gen_ai.prompt.");
-  Json answered = attributes.take({"gen_ai.output.messages", "gen_ai.completion"});
-  if (answered.is_null()) answered = attributes.take_numbered("gen_ai.completion.");
-  const Json system = attributes.take({"gen_ai.system_instructions"});
-  if (!asked.is_null()) {
-    span.messages = chat_messages(asked);
-    std::string last;
-    for (const Json& message : span.messages) if (message.value("role", "") == "user") last = message_text(message);
-    if (!last.empty()) span.input = last;
-  }
-  if (!system.is_null()) {
-    const Json said = chat_messages(Json::array({{{"role", "system"}, {"parts", value_or_text(system)}}}));
-    if (!span.messages.is_array()) span.messages = Json::array();
-    span.messages.insert(span.messages.begin(), said[0]);
-  }
-  if (answered.is_null()) return;
-  const Json messages = chat_messages(answered);
-  if (!messages.is_array() || messages.empty()) return;
-  std::string text;
-  for (const Json& message : messages) {
-    if (const std::string said = message_text(message); !said.empty()) text += (text.empty() ? "" : "\n") + said;
-    if (message.contains("tool_calls")) {
-      for (const Json& call : message["tool_calls"]) span.tool_calls.push_back({{"name", call.value("name", "")}, {"arguments", call.value("arguments", Json::object())}});
-    }
-  }
-  span.output = std::move(text);
-}
-
-void read_operation(Attributes& attributes, const std::string& operation, TraceSpan& span) {
-  span.kind = kind_of(operation);
-  if (span.kind == TraceKind::kTool) {
-    span.component = attributes.text({"gen_ai.tool.name"});
-    span.input = value_or_text(attributes.take({"gen_ai.tool.call.arguments"}));
-    span.output = value_or_text(attributes.take({"gen_ai.tool.call.result"}));
-  } else if (span.kind == TraceKind::kAgent) {
-    span.component = attributes.text({"gen_ai.agent.name", "gen_ai.workflow.name"});
-  } else if (span.kind == TraceKind::kRetrieval) {
-    span.input = attributes.take({"gen_ai.retrieval.query.text"});
-    span.output = value_or_text(attributes.take({"gen_ai.retrieval.documents"}));
-  }
-}
-
-// What went wrong, from the status, `error.type` and the exception that was recorded.
-void read_error(const Json& otlp, Attributes& attributes, TraceSpan& span) {
-  span.error_type = attributes.text({"error.type"});
-  const auto status = otlp.find("status");
-  const Json code = status != otlp.end() && status->is_object() ? status->value("code", Json()) : Json();
-  const bool failed = code == 2 || code == "STATUS_CODE_ERROR";
-  if (failed) span.error_message = text_at(*status, "message");
-  if (const Json* events = list_at(otlp, "events")) {
-    for (const Json& event : *events) {
-      if (text_at(event, "name") != "exception") continue;
-      Attributes exception(plain_attributes(event));
-      if (span.error_message.empty()) span.error_message = exception.text({"exception.message"});
-      if (span.error_type.empty()) span.error_type = exception.text({"exception.type"});
-    }
-  }
-  if (failed && span.error_type.empty()) span.error_type = "error";
-}
-
-// The resource and the scope speak for all their spans.
-struct Origin { std::string service, version, environment, vid; };
-
-std::string read_otlp_span(const Json& otlp, const Origin& origin, TraceSpan& span) {
-  if (!otlp.is_object()) return "a span is no object";
-  span.trace_id = text_at(otlp, "traceId", "trace_id");
-  span.span_id = text_at(otlp, "spanId", "span_id");
-  if (span.trace_id.empty() || span.span_id.empty()) return "a span has no traceId or no spanId";
-  span.parent_id = text_at(otlp, "parentSpanId", "parent_span_id");
-  span.name = text_at(otlp, "name");
-  const auto start = nano_to_ms(otlp, otlp.contains("startTimeUnixNano") ? "startTimeUnixNano" : "start_time_unix_nano");
-  const auto end = nano_to_ms(otlp, otlp.contains("endTimeUnixNano") ? "endTimeUnixNano" : "end_time_unix_nano");
-  if (!start || !end) return "a span has no startTimeUnixNano or no endTimeUnixNano";
-  if (*end < *start) return "a span ends before it starts";
-  span.start_ms = *start;
-  span.end_ms = *end;
-  Attributes attributes(plain_attributes(otlp));
-  if (const Json* events = list_at(otlp, "events")) {
-    for (const Json& event : *events) if (text_at(event, "name") == "gen_ai.client.inference.operation.details") attributes.merge(plain_attributes(event));
-  }
-  const std::string operation = attributes.text({"gen_ai.operation.name"});
-  read_operation(attributes, operation, span);
-  span.provider = attributes.text({"gen_ai.provider.name", "gen_ai.system"});
-  span.model_asked = attributes.text({"gen_ai.request.model"});
-  span.model_served = attributes.text({"gen_ai.response.model"});
-  // Instrumentations before the operation's name said what they asked: a model.
-  if (operation.empty() && !span.model_asked.empty()) span.kind = TraceKind::kModel;
-  read_messages(attributes, span);
-  span.input_tokens = attributes.integer({"gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"});
-  span.output_tokens = attributes.integer({"gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"});
-  span.cached_input_tokens = attributes.integer({"gen_ai.usage.cache_read.input_tokens"});
-  span.cost_usd = attributes.number({"gen_ai.usage.cost", "llmops.cost_usd"});
-  if (const auto seconds = attributes.number({"gen_ai.response.time_to_first_chunk"})) span.ttft_ms = *seconds * 1000;
-  if (const Json reasons = attributes.take({"gen_ai.response.finish_reasons"}); reasons.is_array() && !reasons.empty()) span.finish_reason = json_to_text(reasons[0]);
-  if (const std::string step = attributes.text({"llmops.step"}); !step.empty()) span.component = step;
-  span.session = attributes.text({"gen_ai.conversation.id", "session.id"});
-  span.user = attributes.text({"user.id", "enduser.id"});
-  span.prompt_name = attributes.text({"gen_ai.prompt.name"});
-  span.vid = attributes.text({"llmops.vid"});
-  if (span.vid.empty()) span.vid = origin.vid;
-  span.service = origin.service;
-  span.service_version = origin.version;
-  span.environment = origin.environment;
-  read_error(otlp, attributes, span);
-  span.attributes = attributes.rest();
-  return {};
-}
-
-void read_otlp(const Json& resource_spans, TraceLine& line) {
-  for (const Json& resource : resource_spans) {
-    if (!resource.is_object()) {
-      line.dropped.push_back("an entry of resourceSpans is no object");
+// Bytes that are no UTF-8 and halves of surrogate pairs as U+FFFD: loggers cut texts in the middle of a character.
+std::string repaired(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      const int first = escape_at(text, i);
+      if (first >= 0xD800 && first < 0xDC00) {
+        const int second = escape_at(text, i + 6);
+        const bool is_pair = second >= 0xDC00 && second < 0xE000;
+        out += is_pair ? text.substr(i, 12) : std::string_view("\\ufffd");
+        i += is_pair ? 12 : 6;
+      } else if (first >= 0xDC00 && first < 0xE000) {
+        out += "\\ufffd";
+        i += 6;
+      } else {
+        out += text.substr(i, 2);
+        i += 2;
+      }
       continue;
     }
-    Attributes of_resource(resource.contains("resource") ? plain_attributes(resource["resource"]) : Json::object());
-    const Origin origin{of_resource.text({"service.name"}), of_resource.text({"service.version"}), of_resource.text({"deployment.environment.name", "deployment.environment"}), of_resource.text({"llmops.vid"})};
-    const Json* scopes = list_at(resource, "scopeSpans", "scope_spans");
-    if (scopes == nullptr) scopes = list_at(resource, "instrumentationLibrarySpans");
-    if (scopes == nullptr) continue;
-    for (const Json& scope : *scopes) {
-      const Json* spans = list_at(scope, "spans");
-      if (spans == nullptr) continue;
-      for (const Json& otlp : *spans) {
-        TraceSpan span;
-        std::string problem = read_otlp_span(otlp, origin, span);
-        if (problem.empty()) line.spans.push_back(std::move(span));
-        else line.dropped.push_back(std::move(problem));
-      }
-    }
+    const text::CodePoint point = text::decode_at(text, i);
+    if (point.valid) out += text.substr(i, point.size);
+    else text::append_utf8(out, 0xFFFD);
+    i += point.size;
   }
+  return out;
 }
 
-// ---- a span as a small object ----
-
-std::optional<int64_t> integer_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? std::optional(found->get<int64_t>()) : std::nullopt;
+// The line's value; nullopt: it is no JSON, also after the repair.
+std::optional<Json> parsed_line(std::string_view text, bool& is_repaired) {
+  if (auto parsed = parse_json(text, "line")) return std::move(*parsed);
+  const std::string mended = repaired(text);
+  if (mended == text) return std::nullopt;
+  auto again = parse_json(mended, "line");
+  if (!again) return std::nullopt;
+  is_repaired = true;
+  return std::move(*again);
 }
 
-TraceKind kind_named(const std::string& name) {
-  for (size_t i = 0; i < 6; ++i) if (trace_kind_name(static_cast<TraceKind>(i)) == name) return static_cast<TraceKind>(i);
-  return name == "retrieve" ? TraceKind::kRetrieval : TraceKind::kOther;
-}
-
-std::string read_plain_span(const Json& object, TraceSpan& span) {
-  span.trace_id = text_at(object, "trace", "trace_id");
-  span.span_id = text_at(object, "id", "span_id");
-  span.name = text_at(object, "name");
-  if (span.trace_id.empty()) return "a span has no 'trace'";
-  if (span.span_id.empty()) return "a span has no 'id'";
-  if (span.name.empty()) return "a span has no 'name'";
-  span.parent_id = text_at(object, "parent", "parent_id");
-  span.component = text_at(object, "step");
-  span.model_asked = text_at(object, "model");
-  const std::string kind = text_at(object, "kind");
-  span.kind = kind.empty() && !span.model_asked.empty() ? TraceKind::kModel : kind_named(kind);
-  if (object.contains("input")) span.input = object["input"];
-  if (object.contains("output")) span.output = object["output"];
-  if (object.contains("messages")) span.messages = chat_messages(object["messages"]);
-  if (object.contains("tool_calls") && object["tool_calls"].is_array()) span.tool_calls = object["tool_calls"];
-  const bool nested = object.contains("tokens") && object["tokens"].is_object();
-  span.input_tokens = nested ? integer_at(object["tokens"], "input") : integer_at(object, "input_tokens");
-  span.output_tokens = nested ? integer_at(object["tokens"], "output") : integer_at(object, "output_tokens");
-  if (const auto cost = object.find("cost"); cost != object.end() && cost->is_number()) span.cost_usd = cost->get<double>();
-  const auto start = moment_ms(object, "start"), end = moment_ms(object, "end");
-  if (object.contains("start") && !start) return "the 'start' of a span is no time";
-  if (object.contains("end") && !end) return "the 'end' of a span is no time";
-  span.start_ms = start.value_or(0);
-  span.end_ms = end.value_or(span.start_ms);
-  if (const auto latency = object.find("latency_ms"); latency != object.end() && latency->is_number()) span.end_ms = span.start_ms + latency->get<double>();
-  if (span.end_ms < span.start_ms) return "a span ends before it starts";
-  if (const auto error = object.find("error"); error != object.end() && !error->is_null()) {
-    span.error_type = error->is_object() ? text_at(*error, "type") : "error";
-    span.error_message = error->is_object() ? text_at(*error, "message") : json_to_text(*error);
-    if (span.error_type.empty()) span.error_type = "error";
-  }
-  span.session = text_at(object, "session");
-  span.user = text_at(object, "user");
-  span.service = text_at(object, "service");
-  span.vid = text_at(object, "vid");
-  if (object.contains("attributes") && object["attributes"].is_object()) span.attributes = object["attributes"];
-  return {};
-}
+constexpr const char* kMalformed = "malformed JSON";
 
 }  // namespace
 
-std::optional<double> moment_ms(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return std::nullopt;
-  if (found->is_number()) return found->get<double>() * 1000;
-  if (!found->is_string()) return std::nullopt;
-  const auto parsed = parse_utc(found->get<std::string>());
-  return parsed ? std::optional(static_cast<double>(*parsed)) : std::nullopt;
-}
+std::span<const TraceFormat> trace_formats() { return kFormats; }
+
+std::optional<double> moment_ms(const Json& object, const char* key) { return moment_field(object, {key}); }
 
 TraceLine parse_trace_line(std::string_view text) {
-  auto parsed = parse_json(text, "line");
-  if (parsed) return read_trace_value(*parsed);
-  return {{}, {"malformed JSON"}};
+  bool is_repaired = false;
+  const auto value = parsed_line(text, is_repaired);
+  TraceLine line;
+  if (value) line = read_trace_value(*value);
+  else line.dropped.emplace_back(kMalformed);
+  line.is_repaired = is_repaired;
+  return line;
 }
 
 TraceLine read_trace_value(const Json& object) {
   TraceLine line;
   if (!object.is_object()) {
-    line.dropped.push_back("not an object");
+    line.dropped.emplace_back("not an object");
     return line;
   }
-  for (const char* key : {"resourceSpans", "resource_spans"}) {
-    if (const Json* list = list_at(object, key)) {
-      read_otlp(*list, line);
-      return line;
-    }
-  }
-  if (object.contains("resourceMetrics") || object.contains("resourceLogs")) return line;
-  if (object.contains("trace") || object.contains("trace_id")) {
-    TraceSpan span;
-    std::string problem = read_plain_span(object, span);
-    if (problem.empty()) line.spans.push_back(std::move(span));
-    else line.dropped.push_back(std::move(problem));
+  for (const TraceFormat& format : kFormats) {
+    if (!format.claims(object)) continue;
+    line.format = format.name;
+    format.read(object, line);
     return line;
   }
-  line.dropped.push_back("neither OTLP/JSON (resourceSpans) nor a span (trace, id, name)");
+  line.dropped.emplace_back("of no known format: OTLP/JSON, OpenInference, Langfuse, OpenAI, deepeval, a span {trace, id, name} or a record {ts, input}");
   return line;
 }
 
-Result<TraceLineReader> TraceLineReader::open(const std::filesystem::path& path, const std::string& shown_name) {
-  LLMOPS_ASSIGN(auto source, open_byte_source(path, shown_name));
+Result<FieldMap> parse_field_map(const std::vector<std::string>& assignments) {
+  FieldMap map;
+  for (const std::string& assignment : assignments) {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos) return Error(ErrorCode::kUsage, fmt::format("'{}' is no FIELD=POINTER", assignment), "write it like input=/request/text");
+    const std::string name = assignment.substr(0, equals);
+    std::string pointer = assignment.substr(equals + 1);
+    const auto fields = record_fields();
+    if (std::find(fields.begin(), fields.end(), name) == fields.end()) return Error(ErrorCode::kUsage, fmt::format("unknown field '{}'", name), did_you_mean(name, std::vector<std::string>(fields.begin(), fields.end())));
+    if (std::any_of(map.begin(), map.end(), [&](const auto& one) { return one.first == name; })) return Error(ErrorCode::kUsage, fmt::format("field '{}' is given twice", name), "leave one out");
+    if (!pointer.starts_with('/')) return Error(ErrorCode::kUsage, fmt::format("'{}' is no JSON pointer", pointer), fmt::format("begin it with '/', like {}=/{}", name, pointer));
+    map.emplace_back(name, std::move(pointer));
+  }
+  return map;
+}
+
+Result<TraceLineReader> TraceLineReader::open(const std::filesystem::path& path, const std::string& shown_name, FieldMap map) {
   std::filesystem::path plain = path;
   if (plain.extension() == ".gz" || plain.extension() == ".zst") plain.replace_extension();
-  if (plain.extension() != ".json") return of_lines(std::move(source));
+  if (plain.extension() == ".csv" || plain.extension() == ".tsv") {
+    TraceLineReader reader;
+    LLMOPS_ASSIGN(reader.table_, open_dataset(path, shown_name));
+    reader.map_ = std::move(map);
+    return reader;
+  }
+  LLMOPS_ASSIGN(auto source, open_byte_source(path, shown_name));
+  if (plain.extension() != ".json") return of_lines(std::move(source), std::move(map));
   constexpr size_t kLargestDocument = size_t{256} << 20;
   LLMOPS_ASSIGN(const std::string bytes, read_all(*source, shown_name, kLargestDocument));
   auto document = parse_json(bytes, shown_name);
   if (!document) {
     // Lines under the name of a document.
     LLMOPS_ASSIGN(auto again, open_byte_source(path, shown_name));
-    return of_lines(std::move(again));
+    return of_lines(std::move(again), std::move(map));
   }
   TraceLineReader reader;
-  if (document->is_array()) for (Json& value : *document) reader.values_.push_back(std::move(value));
-  else reader.values_.push_back(std::move(*document));
+  reader.map_ = std::move(map);
+  // A page of an interface's list holds its items under "data".
+  Json* items = document->is_object() && document->contains("data") && (*document)["data"].is_array() ? &(*document)["data"] : &*document;
+  if (items->is_array()) for (Json& value : *items) reader.values_.push_back(std::move(value));
+  else reader.values_.push_back(std::move(*items));
   return reader;
 }
 
-TraceLineReader TraceLineReader::of_lines(std::unique_ptr<ByteSource> source) {
+TraceLineReader TraceLineReader::of_lines(std::unique_ptr<ByteSource> source, FieldMap map) {
   TraceLineReader reader;
   reader.reader_ = std::make_unique<LineReader>(std::move(source));
+  reader.map_ = std::move(map);
   return reader;
 }
 
-Result<bool> TraceLineReader::next(TraceLine& line) {
+void TraceLineReader::read(const Json& value, TraceLine& line) const {
+  if (map_.empty() && !table_) {
+    line = read_trace_value(value);
+    return;
+  }
+  line = {};
+  line.format = "records";
+  if (!value.is_object()) return line.dropped.emplace_back("not an object"), void();
+  if (map_.empty()) return read_plain_record(value, line);
+  Json record = Json::object();
+  for (const std::string_view name : record_fields()) if (const auto found = value.find(name); found != value.end()) record[std::string(name)] = *found;
+  for (const auto& [name, pointer] : map_) {
+    if (const Json* found = json_at(value, pointer)) record[name] = *found;
+    else record.erase(name);
+  }
+  read_plain_record(record, line);
+}
+
+Result<bool> TraceLineReader::next_line(TraceLine& line) {
+  if (table_) {
+    DatasetRow row;
+    LLMOPS_ASSIGN(const bool more, table_->next(row));
+    if (!more) return false;
+    number_ = row.line;
+    read(row.value, line);
+    return true;
+  }
   if (!reader_) {
     if (static_cast<size_t>(number_) == values_.size()) return false;
-    line = read_trace_value(values_[static_cast<size_t>(number_++)]);
+    read(values_[static_cast<size_t>(number_++)], line);
     return true;
   }
   std::string_view text;
@@ -405,8 +199,25 @@ Result<bool> TraceLineReader::next(TraceLine& line) {
     if (text.find_first_not_of(" \t\r") != std::string_view::npos) break;
   }
   number_ = reader_->line_number();
-  line = parse_trace_line(text);
+  bool is_repaired = false;
+  const auto value = parsed_line(text, is_repaired);
+  if (value) {
+    read(*value, line);
+  } else {
+    line = {};
+    line.dropped.emplace_back(kMalformed);
+  }
+  line.is_repaired = is_repaired;
   return true;
+}
+
+Result<bool> TraceLineReader::next(TraceLine& line) {
+  LLMOPS_ASSIGN(const bool more, next_line(line));
+  if (more && line.is_anonymous) {
+    const int times = ++anonymous_[line.spans[0].trace_id];
+    if (times > 1) line.spans[0].trace_id += fmt::format("-{}", times);
+  }
+  return more;
 }
 
 }  // namespace llmops

@@ -51,6 +51,8 @@ const std::vector<Call> kCalls = {
     {{"compress", "prune", "small", "shorter", "--width", "heads=2,kv-heads=1,ffn=256"}, 0},
     {{"compress", "compare", "small.gguf", "small-q4.gguf"}, 0},
     {{"monitor", "ingest", "spans.jsonl"}, 0},
+    {{"monitor", "test", "--ref", "data/eval.jsonl", "--cur", "data/eval.jsonl", "--field", "id", "--method", "length"}, 0},
+    {{"monitor", "test", "--ref", "data/eval.jsonl", "--cur", "data/eval.jsonl", "--field", "id", "--method", "mmd"}, 0},
     {{"eval", "run", "traces.eval.yaml"}, 0},
     {{"version", "status"}, 0},
     {{"version", "log"}, 0},

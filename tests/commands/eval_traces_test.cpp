@@ -28,7 +28,7 @@ struct TraceProject : ProjectFolder {
   }
   MonitorIngestReport ingest(const std::string& source = "spans.jsonl") {
     Session opened = session();
-    return must(monitor_ingest(opened, {{source}, false}));
+    return must(monitor_ingest(opened, {{source}, {}, false, false}));
   }
 };
 
@@ -181,14 +181,14 @@ TEST_CASE("what is wrong with a dataset of traces is told at its place") {
 TEST_CASE("ingest reads nothing into the store on a dry run, and refuses what holds no span") {
   TraceProject project;
   Session opened = project.session();
-  const MonitorIngestReport dry = must(monitor_ingest(opened, {{"spans.jsonl"}, true}));
+  const MonitorIngestReport dry = must(monitor_ingest(opened, {{"spans.jsonl"}, {}, false, true}));
   CHECK(dry.sources[0].spans == 7);
   CHECK_FALSE(fs::exists(project.root() / ".llmops"));
   project.write("rows.jsonl", "{\"id\": 1}\nx\n");
-  const auto refused = monitor_ingest(opened, {{"rows.jsonl"}, false});
-  CHECK(refused.error().message == "'rows.jsonl' holds no span");
-  CHECK(refused.error().details == std::vector<std::string>{"1 x malformed JSON   (first in line 2)", "1 x neither OTLP/JSON (resourceSpans) nor a span (trace, id, name)   (first in line 1)"});
-  CHECK(told(monitor_ingest(opened, {{"none.jsonl"}, false}).error()) == "file 'none.jsonl' does not exist | check the path");
+  const auto refused = monitor_ingest(opened, {{"rows.jsonl"}, {}, false, false});
+  CHECK(refused.error().message == "'rows.jsonl' holds no span and no request");
+  CHECK(refused.error().details == std::vector<std::string>{"1 x malformed JSON   (first in line 2)", "1 x of no known format: OTLP/JSON, OpenInference, Langfuse, OpenAI, deepeval, a span {trace, id, name} or a record {ts, input}   (first in line 1)"});
+  CHECK(told(monitor_ingest(opened, {{"none.jsonl"}, {}, false, false}).error()) == "file 'none.jsonl' does not exist | check the path");
 }
 
 TEST_CASE("a key in a trace does not reach the store") {

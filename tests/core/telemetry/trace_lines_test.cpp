@@ -116,7 +116,7 @@ TEST_CASE("an error is the status, its type and the exception that was recorded"
 TEST_CASE("what is no span is dropped with the reason, and the rest of its line is kept") {
   CHECK(dropped("{") == "malformed JSON");
   CHECK(dropped("[]") == "not an object");
-  CHECK(dropped("{\"a\": 1}") == "neither OTLP/JSON (resourceSpans) nor a span (trace, id, name)");
+  CHECK(dropped("{\"a\": 1}") == "of no known format: OTLP/JSON, OpenInference, Langfuse, OpenAI, deepeval, a span {trace, id, name} or a record {ts, input}");
   CHECK(dropped(R"({"resourceMetrics": []})").empty());
   const std::string two = R"({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "t", "name": "x"}, {"traceId": "t", "spanId": "s", "startTimeUnixNano": 1, "endTimeUnixNano": 2}, 4,
     {"traceId": "t", "spanId": "s2", "startTimeUnixNano": "x", "endTimeUnixNano": "2"}, {"traceId": "t", "spanId": "s3", "startTimeUnixNano": "3000000", "endTimeUnixNano": "2000000"}, {"traceId": {"a": 1}, "spanId": [2], "name": 7, "startTimeUnixNano": 1, "endTimeUnixNano": 1}]}]}, 5]})";

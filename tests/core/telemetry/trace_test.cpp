@@ -140,7 +140,7 @@ TEST_CASE("a file of traces is strict: what cannot be read is an error with its 
   const TraceFile file(directory.write("spans.jsonl", "{\"trace\": \"t\", \"id\": \"1\", \"name\": \"n\"}\n{\"a\": 1}\n"), "spans.jsonl");
   const auto reader = file.open();
   REQUIRE_FALSE(reader);
-  CHECK(reader.error().message == "line 2 holds what is no trace: neither OTLP/JSON (resourceSpans) nor a span (trace, id, name)");
+  CHECK(reader.error().message == "line 2 holds what is no trace: of no known format: OTLP/JSON, OpenInference, Langfuse, OpenAI, deepeval, a span {trace, id, name} or a record {ts, input}");
   CHECK(reader.error().where.line == 2);
   CHECK(TraceFile(directory.path() / "none", "none").open().error().code == ErrorCode::kNotFound);
 }
