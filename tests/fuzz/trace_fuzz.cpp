@@ -1,6 +1,7 @@
 // Lines of traces as anybody may send them: nothing crashes, and a span that was read is the same after its JSON.
 #include <cstdlib>
 
+#include "core/telemetry/request_records.h"
 #include "core/telemetry/trace_lines.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -13,5 +14,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const Trace trace = make_trace("t", line.spans);
   static_cast<void>(dump_json(trace_to_row(trace, {{"answer", "chat *"}})));
+  static_cast<void>(request_records(trace, {}));
   return 0;
 }
