@@ -3,14 +3,12 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
 
-Vectors vectors(size_t dimensions, std::vector<float> values) {
-  Vectors made{std::move(values), 0, dimensions};
-  made.rows = made.values.size() / dimensions;
-  return made;
-}
+using test::vectors;
 
 // Rows whose place follows a context, and the contexts; `shift` moves the rows beyond that.
 struct Sample { Vectors rows, contexts; std::vector<int64_t> strata; };

@@ -5,15 +5,12 @@
 #include <cmath>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
 
-Vectors normal_vectors(std::mt19937& random, size_t rows, size_t dimensions, double shift = 0) {
-  std::normal_distribution<double> normal;
-  Vectors made{{}, rows, dimensions};
-  for (size_t i = 0; i < rows * dimensions; ++i) made.values.push_back(static_cast<float>(normal(random) + shift));
-  return made;
-}
+using test::normal_vectors;
 
 double product(const FeatureMap& map, const Vectors& rows, size_t i, size_t j) {
   std::vector<float> values(map.features() * rows.rows);

@@ -3,28 +3,14 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
 
-Vectors vectors(size_t dimensions, std::vector<float> values) {
-  Vectors made{std::move(values), 0, dimensions};
-  made.rows = made.values.size() / dimensions;
-  return made;
-}
-
-Vectors normal_vectors(std::mt19937& random, size_t rows, size_t dimensions, double shift = 0) {
-  std::normal_distribution<double> normal;
-  Vectors made{{}, rows, dimensions};
-  for (size_t i = 0; i < rows * dimensions; ++i) made.values.push_back(static_cast<float>(normal(random) + shift));
-  return made;
-}
-
-Memberships splits(size_t items, size_t reference, size_t permutations, uint64_t seed) {
-  PermutationPlan plan;
-  plan.permutations = permutations;
-  plan.seed = seed;
-  return std::move(*Memberships::make(items, reference, plan));
-}
+using test::vectors;
+using test::normal_vectors;
+using test::splits;
 
 }  // namespace
 

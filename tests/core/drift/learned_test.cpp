@@ -4,14 +4,12 @@
 #include <cmath>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
 
-Vectors vectors(size_t dimensions, std::vector<float> values) {
-  Vectors made{std::move(values), 0, dimensions};
-  made.rows = made.values.size() / dimensions;
-  return made;
-}
+using test::vectors;
 
 // Noise in all dimensions but the first, in which alone the samples may differ.
 Vectors noisy_vectors(std::mt19937& random, size_t rows, size_t dimensions, double shift) {

@@ -4,23 +4,15 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
 
-Vectors vectors(size_t dimensions, std::vector<float> values) {
-  Vectors made{std::move(values), 0, dimensions};
-  made.rows = made.values.size() / dimensions;
-  return made;
-}
+using test::vectors;
+using test::normal_vectors;
 
 const Vectors kX = vectors(2, {0, 0, 1, 0, 0, 1, 1, 1, 0.5F, 0.5F}), kY = vectors(2, {1, 1, 2, 1, 1, 2, 2, 2}), kCentres = vectors(2, {0, 0, 1, 1, 2, 2});
-
-Vectors normal_vectors(std::mt19937& random, size_t rows, size_t dimensions, double shift = 0) {
-  std::normal_distribution<double> normal;
-  Vectors made{{}, rows, dimensions};
-  for (size_t i = 0; i < rows * dimensions; ++i) made.values.push_back(static_cast<float>(normal(random) + shift));
-  return made;
-}
 
 LsddOptions with(size_t permutations, uint64_t seed = 1, size_t threads = 1) {
   LsddOptions options;

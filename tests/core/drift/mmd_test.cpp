@@ -8,15 +8,14 @@
 #include <random>
 
 #include "core/drift/matrix_product.h"
+#include "tests/core/drift/drift_fixture.h"
 
 namespace llmops {
 namespace {
 
-Vectors vectors(size_t dimensions, std::vector<float> values) {
-  Vectors made{std::move(values), 0, dimensions};
-  made.rows = made.values.size() / dimensions;
-  return made;
-}
+using test::vectors;
+using test::normal_vectors;
+using test::splits;
 
 const Vectors kX = vectors(2, {0, 0, 1, 0, 0, 1, 1, 1, 0.5F, 0.5F}), kY = vectors(2, {1, 1, 2, 1, 1, 2, 2, 2});
 
@@ -55,22 +54,6 @@ MmdEstimate slow(const Vectors& pooled, const std::vector<bool>& is_x, const std
   return {(xx + n) / (n * n) + (yy + m) / (m * m) - 2 * xy / (n * m), xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m), sigmas};
 }
 
-Vectors random_vectors(std::mt19937& random, size_t rows, size_t dimensions, double shift = 0) {
-  std::normal_distribution<double> normal;
-  Vectors made{{}, rows, dimensions};
-  for (size_t i = 0; i < rows * dimensions; ++i) made.values.push_back(static_cast<float>(normal(random) + shift));
-  return made;
-}
-
-Memberships splits(size_t items, size_t reference, size_t permutations, uint64_t seed = 1) {
-  PermutationPlan plan;
-  plan.permutations = permutations;
-  plan.seed = seed;
-  auto made = Memberships::make(items, reference, plan);
-  REQUIRE(made);
-  return std::move(*made);
-}
-
 }  // namespace
 
 TEST_CASE("both statistics of a small sample are those of an independent implementation") {
@@ -97,7 +80,7 @@ TEST_CASE("the width is half the median distance of different rows, and the stat
 TEST_CASE("statistics are those of the definition, for several widths, sizes over the tiles, and any number of threads") {
   std::mt19937 random(3);
   for (const auto& [n, m, d] : {std::array<size_t, 3>{3, 2, 1}, {40, 31, 7}, {300, 290, 33}}) {
-    const Vectors x = random_vectors(random, n, d), y = random_vectors(random, m, d, 0.3);
+    const Vectors x = normal_vectors(random, n, d), y = normal_vectors(random, m, d, 0.3);
     MmdOptions options;
     options.sigmas = {0.7, 3};
     options.threads = 1;
@@ -114,7 +97,7 @@ TEST_CASE("statistics are those of the definition, for several widths, sizes ove
 TEST_CASE("the statistic of every split is that of the definition, in doubles and in floats") {
   std::mt19937 random(4);
   for (const auto& [n, m] : {std::pair<size_t, size_t>{20, 25}, {350, 300}}) {
-    const Vectors x = random_vectors(random, n, 5), y = random_vectors(random, m, 5, 0.2), pooled = joined(x.view(), y.view());
+    const Vectors x = normal_vectors(random, n, 5), y = normal_vectors(random, m, 5, 0.2), pooled = joined(x.view(), y.view());
     const Memberships memberships = splits(n + m, n, 20);
     const auto made = mmd_test(x.view(), y.view(), memberships, with_sigma(2, 2));
     REQUIRE(made);
@@ -153,7 +136,7 @@ TEST_CASE("the permutation p-value nears that of all 126 splits, whose mean is 0
 
 TEST_CASE("shares of rows add up to the biased statistic, and rows that are new carry most") {
   std::mt19937 random(5);
-  Vectors x = random_vectors(random, 260, 4), y = random_vectors(random, 250, 4);
+  Vectors x = normal_vectors(random, 260, 4), y = normal_vectors(random, 250, 4);
   // A group of 25 that the reference does not have.
   for (size_t i = 100; i < 125; ++i) for (size_t j = 0; j < 4; ++j) y.values[i * 4 + j] += 6;
   const auto shares = mmd_shares(x.view(), y.view(), with_sigma(2, 2));
@@ -172,7 +155,7 @@ TEST_CASE("the linear statistic is that of an independent implementation, and th
   const Vectors a = vectors(2, {0, 0, 1, 0, 0, 1, 1, 1});
   CHECK(mmd_linear(a.view(), kY.view(), with_sigma(1))->statistic == Approx(0.524445661088735).epsilon(1e-13));
   std::mt19937 random(6);
-  const Vectors x = random_vectors(random, 90, 3), y = random_vectors(random, 81, 3, 1);
+  const Vectors x = normal_vectors(random, 90, 3), y = normal_vectors(random, 81, 3, 1);
   const auto block = mmd_block(x.view(), y.view(), 20, with_sigma(2));
   REQUIRE(block);
   double mean = 0;
@@ -198,7 +181,7 @@ TEST_CASE("false alarms stay at the level, and a shift is found") {
   int alarms = 0, found = 0;
   constexpr int kRuns = 400;
   for (int run = 0; run < kRuns; ++run) {
-    const Vectors x = random_vectors(random, 20, 3), y = random_vectors(random, 20, 3), moved = random_vectors(random, 20, 3, 1);
+    const Vectors x = normal_vectors(random, 20, 3), y = normal_vectors(random, 20, 3), moved = normal_vectors(random, 20, 3, 1);
     const Memberships memberships = splits(40, 20, 99, static_cast<uint64_t>(run));
     alarms += mmd_test(x.view(), y.view(), memberships, {})->p_value <= 0.05;
     if (run < 50) found += mmd_test(x.view(), moved.view(), memberships, {})->p_value <= 0.05;
@@ -212,7 +195,7 @@ TEST_CASE("false alarms stay at the level, and a shift is found") {
 TEST_CASE("products with FMA are those of the plain loops, at every edge of the blocks") {
   std::mt19937 random(8);
   for (const auto& [m, n, k] : {std::array<size_t, 3>{1, 1, 1}, {6, 16, 4}, {7, 17, 257}, {5, 33, 3}, {13, 8, 400}, {25, 100, 520}}) {
-    const Vectors a = random_vectors(random, m, k), b = random_vectors(random, k, n), other = random_vectors(random, n, k);
+    const Vectors a = normal_vectors(random, m, k), b = normal_vectors(random, k, n), other = normal_vectors(random, n, k);
     std::vector<float> fast(m * n, 1), plain(m * n, 1);
     add_product(m, n, k, a.values.data(), k, b.values.data(), n, fast.data(), n);
     add_product_reference(m, n, k, a.values.data(), k, b.values.data(), n, plain.data(), n);

@@ -3,21 +3,18 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "tests/core/drift/drift_fixture.h"
+
 namespace llmops {
 namespace {
+
+using test::splits;
 
 Vectors normal_vectors(std::mt19937& random, size_t rows, size_t dimensions, double centre = 0) {
   std::normal_distribution<double> normal;
   Vectors made{{}, rows, dimensions};
   for (size_t i = 0; i < rows * dimensions; ++i) made.values.push_back(static_cast<float>(normal(random) + (i % dimensions == 0 ? centre : 0)));
   return made;
-}
-
-Memberships splits(size_t items, size_t reference, size_t permutations, uint64_t seed) {
-  PermutationPlan plan;
-  plan.permutations = permutations;
-  plan.seed = seed;
-  return std::move(*Memberships::make(items, reference, plan));
 }
 
 }  // namespace
