@@ -18,18 +18,8 @@ using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 
 Matrix gaussian(const VectorsView& a, const VectorsView& b, double sigma) {
-  Matrix made(static_cast<Eigen::Index>(a.rows), static_cast<Eigen::Index>(b.rows));
-  for (size_t i = 0; i < a.rows; ++i) {
-    for (size_t j = 0; j < b.rows; ++j) {
-      double distance = 0;
-      for (size_t k = 0; k < a.dimensions; ++k) {
-        const double difference = static_cast<double>(a.values[i * a.dimensions + k]) - static_cast<double>(b.values[j * b.dimensions + k]);
-        distance += difference * difference;
-      }
-      made(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = std::exp(-distance / (2 * sigma * sigma));
-    }
-  }
-  return made;
+  const std::vector<double> values = gaussian_values(a, b, sigma);
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), static_cast<Eigen::Index>(a.rows), static_cast<Eigen::Index>(b.rows));
 }
 
 // L(h, c) (L(c, c) + n lambda I)^-1, of kernels that are there already.

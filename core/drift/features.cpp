@@ -40,25 +40,6 @@ class NormalSource {
   bool has_other_ = false;
 };
 
-double squared_norm(std::span<const float> row) {
-  double sum = 0;
-  for (const float v : row) sum += static_cast<double>(v) * static_cast<double>(v);
-  return sum;
-}
-
-std::vector<double> gaussian_values(const VectorsView& a, const VectorsView& b, const std::vector<double>& norms_of_b, double sigma) {
-  std::vector<double> values(a.rows * b.rows);
-  inner_products(a.rows, b.rows, a.dimensions, a.values.data(), a.dimensions, b.values.data(), b.dimensions, values.data(), b.rows);
-  for (size_t i = 0; i < a.rows; ++i) {
-    const double norm = squared_norm(a.row(i));
-    for (size_t j = 0; j < b.rows; ++j) {
-      double& value = values[i * b.rows + j];
-      value = std::exp(-std::max(0.0, norm + norms_of_b[j] - 2 * value) / (2 * sigma * sigma));
-    }
-  }
-  return values;
-}
-
 }  // namespace
 
 FeatureMap FeatureMap::fourier(size_t dimensions, size_t features, double sigma, uint64_t seed) {
@@ -77,9 +58,8 @@ FeatureMap FeatureMap::nystroem(const VectorsView& landmarks, double sigma) {
   map.input_dimensions_ = landmarks.dimensions;
   map.sigma_ = sigma;
   map.landmarks_ = {std::vector<float>(landmarks.values.begin(), landmarks.values.end()), landmarks.rows, landmarks.dimensions};
-  for (size_t i = 0; i < landmarks.rows; ++i) map.norms_.push_back(squared_norm(landmarks.row(i)));
   const auto m = static_cast<Eigen::Index>(landmarks.rows);
-  const std::vector<double> kernel = gaussian_values(landmarks, landmarks, map.norms_, sigma);
+  const std::vector<double> kernel = gaussian_values(landmarks, landmarks, sigma);
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solved(Eigen::Map<const Eigen::MatrixXd>(kernel.data(), m, m));
   const double largest = m > 0 ? solved.eigenvalues()[m - 1] : 0;
   // Feature f of x: eigenvector f . k_m(x) / sqrt(eigenvalue f).
@@ -96,7 +76,7 @@ void FeatureMap::compute(const VectorsView& rows, size_t first, size_t count, fl
   const size_t d = input_dimensions_;
   if (landmarks_.rows > 0) {
     const size_t m = landmarks_.rows;
-    const std::vector<double> exact = gaussian_values(landmarks_.view(), rows, [&] { std::vector<double> norms; for (size_t i = 0; i < rows.rows; ++i) norms.push_back(squared_norm(rows.row(i))); return norms; }(), sigma_);
+    const std::vector<double> exact = gaussian_values(landmarks_.view(), rows, sigma_);
     std::vector<float> kernel(exact.begin(), exact.end());
     std::fill_n(out, count * rows.rows, 0.0F);
     add_product(count, rows.rows, m, weights_.data() + first * m, m, kernel.data(), rows.rows, out, rows.rows);

@@ -30,7 +30,6 @@ class FeatureMap {
   double sigma_ = 1;
   std::vector<float> weights_;       // fourier: (features / 2) x input; nystroem: features x landmarks
   Vectors landmarks_;                // nystroem
-  std::vector<double> norms_;        // of the landmarks
 };
 
 // Sums of z and of |z|^2 over a sample: all that the unbiased statistic needs. Adding two is the sum of both samples.

@@ -10,13 +10,27 @@ namespace {
 
 constexpr size_t kMostForMedian = 1024;
 
+}  // namespace
+
 double squared_norm(std::span<const float> row) {
   double sum = 0;
   for (const float v : row) sum += static_cast<double>(v) * static_cast<double>(v);
   return sum;
 }
 
-}  // namespace
+std::vector<double> gaussian_values(const VectorsView& a, const VectorsView& b, double sigma) {
+  std::vector<double> values(a.rows * b.rows), norms(b.rows);
+  for (size_t j = 0; j < b.rows; ++j) norms[j] = squared_norm(b.row(j));
+  inner_products(a.rows, b.rows, a.dimensions, a.values.data(), a.dimensions, b.values.data(), b.dimensions, values.data(), b.rows);
+  for (size_t i = 0; i < a.rows; ++i) {
+    const double norm = squared_norm(a.row(i));
+    for (size_t j = 0; j < b.rows; ++j) {
+      double& value = values[i * b.rows + j];
+      value = std::exp(-std::max(0.0, norm + norms[j] - 2 * value) / (2 * sigma * sigma));
+    }
+  }
+  return values;
+}
 
 std::optional<double> median_sigma(const VectorsView& rows) {
   const size_t count = std::min(rows.rows, kMostForMedian), d = rows.dimensions;

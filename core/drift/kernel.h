@@ -16,6 +16,11 @@ namespace llmops {
 // Taken from the pooled sample it does not change when items change sides, so that a permutation test stays exact.
 std::optional<double> median_sigma(const VectorsView& rows);
 
+// Of a row, in doubles.
+double squared_norm(std::span<const float> row);
+// exp(-|a - b|^2 / (2 sigma^2)) of every row of `a` with every row of `b`, row-major. Preconditions: equal dimensions, sigma positive. Cost: a.rows b.rows (dimensions multiply-adds and an exponential).
+std::vector<double> gaussian_values(const VectorsView& a, const VectorsView& b, double sigma);
+
 // One square of the matrix of kernel values: rows first_row..+row_count against columns first_column..+column_count of one sample. In doubles.
 class KernelTiles {
  public:

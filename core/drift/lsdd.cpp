@@ -22,14 +22,8 @@ constexpr double kMostDifference = 0.2;
 constexpr int kLambdas = 10;
 
 Matrix gaussian(const VectorsView& a, const VectorsView& b, double sigma) {
-  std::vector<double> products(a.rows * b.rows), norms_a(a.rows), norms_b(b.rows);
-  const auto norm = [](std::span<const float> row) { return std::transform_reduce(row.begin(), row.end(), 0.0, std::plus<>(), [](float v) { return static_cast<double>(v) * static_cast<double>(v); }); };
-  for (size_t i = 0; i < a.rows; ++i) norms_a[i] = norm(a.row(i));
-  for (size_t j = 0; j < b.rows; ++j) norms_b[j] = norm(b.row(j));
-  inner_products(a.rows, b.rows, a.dimensions, a.values.data(), a.dimensions, b.values.data(), b.dimensions, products.data(), b.rows);
-  Matrix made(static_cast<Eigen::Index>(a.rows), static_cast<Eigen::Index>(b.rows));
-  for (size_t i = 0; i < a.rows; ++i) for (size_t j = 0; j < b.rows; ++j) made(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = std::exp(-std::max(0.0, norms_a[i] + norms_b[j] - 2 * products[i * b.rows + j]) / (2 * sigma * sigma));
-  return made;
+  const std::vector<double> values = gaussian_values(a, b, sigma);
+  return Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), static_cast<Eigen::Index>(a.rows), static_cast<Eigen::Index>(b.rows));
 }
 
 Matrix inverse_of(const Matrix& h, double lambda) {
