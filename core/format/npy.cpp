@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/base/fs.h"
+#include "core/base/half.h"
 #include "core/format/bounded_file.h"
 
 namespace llmops {
@@ -42,12 +43,6 @@ Result<Header> parse_header(const BoundedFile& file, const std::string& text) {
   return header;
 }
 
-float value_of_half(uint16_t half) {
-  const int exponent = (half >> 10) & 31, mantissa = half & 1023;
-  const float magnitude = exponent == 31 ? (mantissa == 0 ? INFINITY : NAN) : exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -24) : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-  return (half & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
 template <class Number>
 double number_at(const char* bytes) {
   Number value{};
@@ -57,7 +52,7 @@ double number_at(const char* bytes) {
 
 struct NumberType { std::string_view name; size_t bytes; double (*read)(const char*); };
 constexpr NumberType kTypes[] = {
-    {"f4", 4, number_at<float>}, {"f8", 8, number_at<double>}, {"f2", 2, [](const char* at) { return static_cast<double>(value_of_half(static_cast<uint16_t>(number_at<uint16_t>(at)))); }},
+    {"f4", 4, number_at<float>}, {"f8", 8, number_at<double>}, {"f2", 2, [](const char* at) { return static_cast<double>(float_of_half(static_cast<uint16_t>(number_at<uint16_t>(at)))); }},
     {"b1", 1, [](const char* at) { return *at != 0 ? 1.0 : 0.0; }}, {"i1", 1, number_at<int8_t>}, {"u1", 1, number_at<uint8_t>}, {"i2", 2, number_at<int16_t>}, {"u2", 2, number_at<uint16_t>},
     {"i4", 4, number_at<int32_t>}, {"u4", 4, number_at<uint32_t>}, {"i8", 8, number_at<int64_t>}, {"u8", 8, number_at<uint64_t>}};
 

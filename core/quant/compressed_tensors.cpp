@@ -7,7 +7,7 @@
 #include <bit>
 #include <cmath>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "core/quant/numbers.h"
 
 namespace llmops {

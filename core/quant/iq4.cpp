@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "core/quant/numbers.h"
 
 namespace llmops {

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "core/quant/numbers.h"
 
 namespace llmops {

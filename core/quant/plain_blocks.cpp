@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "core/quant/numbers.h"
 
 namespace llmops {

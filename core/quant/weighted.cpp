@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "core/quant/iq4.h"
 #include "core/quant/k_layout.h"
 #include "core/quant/k_quants.h"

@@ -4,8 +4,8 @@
 #include "core/quant/avx2.h"
 
 #if LLMOPS_HAS_AVX2_KERNELS
+#include "core/base/half.h"
 #include "core/quant/block_types.h"
-#include "core/quant/half.h"
 #include "core/quant/k_pack_avx2.h"
 #include "core/quant/lane_search_avx2.h"
 #include "core/quant/numbers.h"

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <set>
 
+#include "core/base/half.h"
 #include "core/base/json.h"
-#include "core/quant/half.h"
 #include "core/stats/random.h"
 
 namespace llmops::test {

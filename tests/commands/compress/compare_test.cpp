@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/quant/half.h"
+#include "core/base/half.h"
 #include "tests/commands/compress/compress_fixture.h"
 
 using namespace llmops;

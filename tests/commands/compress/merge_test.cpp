@@ -3,9 +3,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/base/half.h"
 #include "core/format/gguf.h"
 #include "core/format/weight_writer.h"
-#include "core/quant/half.h"
 #include "tests/commands/compress/compress_fixture.h"
 
 using namespace llmops;

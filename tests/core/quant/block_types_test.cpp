@@ -8,10 +8,10 @@
 #include <map>
 #include <random>
 
+#include "core/base/half.h"
 #include "core/base/hash.h"
 #include "core/format/bounded_file.h"
 #include "core/format/tensors.h"
-#include "core/quant/half.h"
 #include "tests/support/test_data.h"
 
 using namespace llmops;
