@@ -24,6 +24,9 @@ Result<Json> parse_json(std::string_view text, std::string_view file, int first_
 
 // One line, no white space, UTF-8; invalid UTF-8 is replaced by U+FFFD. Doubles in shortest round-trip form.
 std::string dump_json(const Json& value);
+// The same behind what is there, of a value and of a text.
+void append_json(std::string& out, const Json& value);
+void append_json_text(std::string& out, std::string_view text);
 // Indented by 2 spaces, for people and files. Ends without a newline.
 std::string dump_json_pretty(const Json& value);
 

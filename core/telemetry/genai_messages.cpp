@@ -8,9 +8,14 @@ std::string text_at(const Json& json, const char* key) {
   return found == json.end() || found->is_null() ? "" : json_to_text(*found);
 }
 
+void add_said(std::string_view said, std::string& text) {
+  if (!text.empty()) text += '\n';
+  text += said;
+}
+
 void add_part(const Json& part, Json& message, std::string& text) {
   if (part.is_string()) {
-    text += (text.empty() ? "" : "\n") + part.get<std::string>();
+    add_said(part.get_ref<const std::string&>(), text);
     return;
   }
   if (!part.is_object()) return;
@@ -19,10 +24,10 @@ void add_part(const Json& part, Json& message, std::string& text) {
     message["tool_calls"].push_back({{"id", text_at(part, "id")}, {"name", text_at(part, "name")}, {"arguments", part.contains("arguments") ? value_or_text(part["arguments"]) : Json::object()}});
   } else if (type == "tool_call_response") {
     message["tool_call_id"] = text_at(part, "id");
-    text += (text.empty() ? "" : "\n") + text_at(part, part.contains("result") ? "result" : "response");
+    add_said(text_at(part, part.contains("result") ? "result" : "response"), text);
   } else if (type.empty() || type == "text" || type == "input_text" || type == "output_text") {
     const std::string content = text_at(part, part.contains("content") ? "content" : "text");
-    if (!content.empty()) text += (text.empty() ? "" : "\n") + content;
+    if (!content.empty()) add_said(content, text);
   }
 }
 
@@ -45,23 +50,24 @@ Json plain_calls(const Json& calls) {
 
 }  // namespace
 
-Json value_or_text(const Json& value) {
+Json value_or_text(Json value) {
   if (!value.is_string()) return value;
   const std::string& text = value.get_ref<const std::string&>();
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos || (text[first] != '{' && text[first] != '[')) return value;
   auto parsed = parse_json(text, "attribute");
-  return parsed ? std::move(*parsed) : value;
+  return parsed ? std::move(*parsed) : std::move(value);
 }
 
-Json chat_messages(const Json& recorded) {
-  const Json list = value_or_text(recorded);
+Json chat_messages(Json recorded) {
+  const Json list = value_or_text(std::move(recorded));
   if (list.is_string()) return Json::array({{{"role", "user"}, {"content", list}}});
   if (!list.is_array()) return nullptr;
   Json messages = Json::array();
   for (const Json& entry : list) {
     if (!entry.is_object()) continue;
-    Json message = {{"role", plain_role(text_at(entry, "role"))}};
+    Json message = Json::object();
+    message["role"] = plain_role(text_at(entry, "role"));
     std::string text;
     const auto parts = entry.contains("parts") ? entry.find("parts") : entry.find("content");
     if (parts != entry.end() && parts->is_array()) for (const Json& part : *parts) add_part(part, message, text);

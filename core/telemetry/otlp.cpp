@@ -1,114 +1,28 @@
 // OTLP/JSON as OpenTelemetry's file exporter writes it (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding).
-#include <charconv>
-#include <map>
-
 #include "core/telemetry/genai_messages.h"
-#include "core/telemetry/trace_formats.h"
+#include "core/telemetry/otlp_span.h"
 
 namespace llmops {
 namespace {
 
-// {"intValue": "47"} -> 47: OTLP writes 64-bit integers as text.
-Json plain_value(const Json& value, int depth = 0) {
-  if (!value.is_object() || depth > 32) return nullptr;
-  for (const auto& [type, inner] : value.items()) {
-    if (type == "stringValue" || type == "boolValue" || type == "doubleValue" || type == "bytesValue") return inner;
-    if (type == "intValue") {
-      if (inner.is_number_integer()) return inner;
-      const std::string text = json_to_text(inner);
-      int64_t number = 0;
-      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-      return failed == std::errc() && end == text.data() + text.size() ? Json(number) : Json(text);
-    }
-    if (type == "arrayValue") {
-      Json list = Json::array();
-      if (inner.is_object() && inner.contains("values") && inner["values"].is_array()) for (const Json& one : inner["values"]) list.push_back(plain_value(one, depth + 1));
-      return list;
-    }
-    if (type == "kvlistValue") {
-      Json object = Json::object();
-      if (inner.is_object() && inner.contains("values") && inner["values"].is_array()) {
-        for (const Json& one : inner["values"]) if (one.is_object() && one.contains("key")) object[json_to_text(one["key"])] = plain_value(one.value("value", Json()), depth + 1);
-      }
-      return object;
-    }
-  }
-  return nullptr;
-}
-
-Json plain_attributes(const Json& holder) {
-  Json attributes = Json::object();
+OtlpAttributes plain_attributes(const Json& holder) {
+  OtlpAttributes attributes;
   if (const Json* list = list_field(holder, {"attributes"})) {
-    for (const Json& one : *list) if (one.is_object() && one.contains("key") && one.contains("value")) attributes[json_to_text(one["key"])] = plain_value(one["value"]);
+    for (const Json& one : *list) {
+      if (!one.is_object() || !one.contains("key") || !one.contains("value")) continue;
+      Json plain;
+      if (const Json& value = one["value"]; value.is_object()) {
+        for (const auto& [type, inner] : value.items()) {
+          auto known = otlp_value(type, inner);
+          if (!known) continue;
+          plain = std::move(*known);
+          break;
+        }
+      }
+      attributes.set(json_to_text(one["key"]), std::move(plain));
+    }
   }
   return attributes;
-}
-
-// Takes attributes by their names, the newest first, and leaves the rest.
-class Attributes {
- public:
-  explicit Attributes(Json attributes) : attributes_(std::move(attributes)) {}
-  Json take(std::initializer_list<const char*> names) {
-    Json first;
-    for (const char* name : names) {
-      const auto found = attributes_.find(name);
-      if (found == attributes_.end()) continue;
-      if (first.is_null()) first = std::move(*found);
-      attributes_.erase(found);
-    }
-    return first;
-  }
-  std::string text(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    return value.is_null() ? "" : json_to_text(value);
-  }
-  std::optional<int64_t> integer(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    if (value.is_number_integer()) return value.get<int64_t>();
-    if (value.is_number()) return static_cast<int64_t>(value.get<double>());
-    return std::nullopt;
-  }
-  std::optional<double> number(std::initializer_list<const char*> names) {
-    const Json value = take(names);
-    return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
-  }
-  // "gen_ai.prompt.0.role", "gen_ai.prompt.0.content" -> [{role, content}]; null: none.
-  Json take_numbered(const std::string& prefix) {
-    std::map<int, Json> numbered;
-    std::vector<std::string> taken;
-    for (const auto& [name, value] : attributes_.items()) {
-      if (!name.starts_with(prefix)) continue;
-      int number = 0;
-      const char *from = name.data() + prefix.size(), *stop = name.data() + name.size();
-      const auto [end, failed] = std::from_chars(from, stop, number);
-      if (failed != std::errc() || end == stop || *end != '.') continue;
-      const std::string field(end + 1, stop);
-      if (field == "role" || field == "content") numbered[number][field] = value;
-      taken.push_back(name);
-    }
-    for (const std::string& name : taken) attributes_.erase(name);
-    if (numbered.empty()) return nullptr;
-    Json messages = Json::array();
-    for (auto& [number, message] : numbered) messages.push_back(std::move(message));
-    return messages;
-  }
-  void merge(const Json& more) { for (const auto& [name, value] : more.items()) if (!attributes_.contains(name)) attributes_[name] = value; }
-  Json rest() { return std::move(attributes_); }
-
- private:
-  Json attributes_;
-};
-
-std::optional<double> nano_to_ms(const Json& span, const char* key) {
-  const auto found = span.find(key);
-  if (found == span.end()) return std::nullopt;
-  if (found->is_number()) return found->get<double>() * 1e-6;
-  if (!found->is_string()) return std::nullopt;
-  const std::string& text = found->get_ref<const std::string&>();
-  uint64_t nanoseconds = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), nanoseconds);
-  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return static_cast<double>(nanoseconds / 1000) * 1e-3;
 }
 
 TraceKind kind_of(const std::string& operation) {
@@ -120,24 +34,27 @@ TraceKind kind_of(const std::string& operation) {
   return TraceKind::kOther;
 }
 
-void read_messages(Attributes& attributes, TraceSpan& span) {
+void read_messages(OtlpAttributes& attributes, TraceSpan& span) {
   Json asked = attributes.take({"gen_ai.input.messages", "gen_ai.prompt"});
   if (asked.is_null()) asked = attributes.take_numbered("gen_ai.prompt.");
   Json answered = attributes.take({"gen_ai.output.messages", "gen_ai.completion"});
   if (answered.is_null()) answered = attributes.take_numbered("gen_ai.completion.");
-  const Json system = attributes.take({"gen_ai.system_instructions"});
+  Json system = attributes.take({"gen_ai.system_instructions"});
   if (!asked.is_null()) {
-    set_messages(chat_messages(asked), span);
+    set_messages(chat_messages(std::move(asked)), span);
   }
   if (!system.is_null()) {
-    const Json said = chat_messages(Json::array({{{"role", "system"}, {"parts", value_or_text(system)}}}));
+    Json whole = Json::object();
+    whole["role"] = "system";
+    whole["parts"] = value_or_text(std::move(system));
+    Json said = chat_messages(Json::array({std::move(whole)}));
     if (!span.messages.is_array()) span.messages = Json::array();
-    span.messages.insert(span.messages.begin(), said[0]);
+    span.messages.insert(span.messages.begin(), std::move(said[0]));
   }
-  if (!answered.is_null()) set_answer(chat_messages(answered), span);
+  if (!answered.is_null()) set_answer(chat_messages(std::move(answered)), span);
 }
 
-void read_operation(Attributes& attributes, const std::string& operation, TraceSpan& span) {
+void read_operation(OtlpAttributes& attributes, const std::string& operation, TraceSpan& span) {
   span.kind = kind_of(operation);
   if (span.kind == TraceKind::kTool) {
     span.component = attributes.text({"gen_ai.tool.name"});
@@ -152,16 +69,15 @@ void read_operation(Attributes& attributes, const std::string& operation, TraceS
 }
 
 // What went wrong, from the status, `error.type` and the exception that was recorded.
-void read_error(const Json& otlp, Attributes& attributes, TraceSpan& span) {
+void read_error(const OtlpSpan& otlp, OtlpAttributes& attributes, TraceSpan& span) {
   span.error_type = attributes.text({"error.type"});
-  const auto status = otlp.find("status");
-  const Json code = status != otlp.end() && status->is_object() ? status->value("code", Json()) : Json();
+  const Json code = otlp.status != nullptr ? otlp.status->value("code", Json()) : Json();
   const bool failed = code == 2 || code == "STATUS_CODE_ERROR";
-  if (failed) span.error_message = text_field(*status, {"message"});
-  if (const Json* events = list_field(otlp, {"events"})) {
-    for (const Json& event : *events) {
+  if (failed) span.error_message = text_field(*otlp.status, {"message"});
+  if (otlp.events != nullptr) {
+    for (const Json& event : *otlp.events) {
       if (text_field(event, {"name"}) != "exception") continue;
-      Attributes exception(plain_attributes(event));
+      OtlpAttributes exception = plain_attributes(event);
       if (span.error_message.empty()) span.error_message = exception.text({"exception.message"});
       if (span.error_type.empty()) span.error_type = exception.text({"exception.type"});
     }
@@ -170,36 +86,54 @@ void read_error(const Json& otlp, Attributes& attributes, TraceSpan& span) {
 }
 
 // Content and evaluations that stand in events of the span.
-void read_events(const Json& otlp, Attributes& attributes, TraceSpan& span) {
-  const Json* events = list_field(otlp, {"events"});
-  if (events == nullptr) return;
-  for (const Json& event : *events) {
+void read_events(const OtlpSpan& otlp, OtlpAttributes& attributes, TraceSpan& span) {
+  if (otlp.events == nullptr) return;
+  for (const Json& event : *otlp.events) {
     const std::string name = text_field(event, {"name"});
     if (name == "gen_ai.client.inference.operation.details") attributes.merge(plain_attributes(event));
     if (name != "gen_ai.evaluation.result") continue;
-    const Json result = plain_attributes(event);
+    const Json result = plain_attributes(event).rest();
     const Json* value = field(result, {"gen_ai.evaluation.score.value", "gen_ai.evaluation.score.label"});
     if (const std::string metric = text_field(result, {"gen_ai.evaluation.name"}); value != nullptr && !metric.empty()) span.scores[metric] = *value;
   }
 }
 
-// The resource and the scope speak for all their spans.
-struct Origin { std::string service, version, environment, vid; };
+// A span as a value; the reason when it is none.
+std::string take_apart(const Json& span, OtlpSpan& otlp) {
+  if (!span.is_object()) return "a span is no object";
+  otlp.trace_id = text_field(span, {"traceId", "trace_id"});
+  otlp.span_id = text_field(span, {"spanId", "span_id"});
+  otlp.parent_id = text_field(span, {"parentSpanId", "parent_span_id"});
+  otlp.name = text_field(span, {"name"});
+  const auto moment = [&](const char* name, const char* other_name) {
+    const auto found = span.find(span.contains(name) ? name : other_name);
+    return found == span.end() ? std::nullopt : otlp_moment_ms(*found);
+  };
+  otlp.start_ms = moment("startTimeUnixNano", "start_time_unix_nano");
+  otlp.end_ms = moment("endTimeUnixNano", "end_time_unix_nano");
+  otlp.attributes = plain_attributes(span);
+  if (const auto status = span.find("status"); status != span.end() && status->is_object()) otlp.status = &*status;
+  otlp.events = list_field(span, {"events"});
+  return {};
+}
 
-std::string read_otlp_span(const Json& otlp, const Origin& origin, TraceSpan& span) {
-  if (!otlp.is_object()) return "a span is no object";
-  span.trace_id = text_field(otlp, {"traceId", "trace_id"});
-  span.span_id = text_field(otlp, {"spanId", "span_id"});
-  if (span.trace_id.empty() || span.span_id.empty()) return "a span has no traceId or no spanId";
-  span.parent_id = text_field(otlp, {"parentSpanId", "parent_span_id"});
-  span.name = text_field(otlp, {"name"});
-  const auto start = nano_to_ms(otlp, otlp.contains("startTimeUnixNano") ? "startTimeUnixNano" : "start_time_unix_nano");
-  const auto end = nano_to_ms(otlp, otlp.contains("endTimeUnixNano") ? "endTimeUnixNano" : "end_time_unix_nano");
-  if (!start || !end) return "a span has no startTimeUnixNano or no endTimeUnixNano";
-  if (*end < *start) return "a span ends before it starts";
-  span.start_ms = *start;
-  span.end_ms = *end;
-  Attributes attributes(plain_attributes(otlp));
+}  // namespace
+
+OtlpOrigin otlp_origin(OtlpAttributes of_resource) {
+  return {of_resource.text({"service.name"}), of_resource.text({"service.version"}), of_resource.text({"deployment.environment.name", "deployment.environment"}), of_resource.text({"llmops.vid"})};
+}
+
+std::string read_otlp_span(OtlpSpan& otlp, const OtlpOrigin& origin, TraceSpan& span) {
+  if (otlp.trace_id.empty() || otlp.span_id.empty()) return "a span has no traceId or no spanId";
+  if (!otlp.start_ms || !otlp.end_ms) return "a span has no startTimeUnixNano or no endTimeUnixNano";
+  if (*otlp.end_ms < *otlp.start_ms) return "a span ends before it starts";
+  span.trace_id = std::move(otlp.trace_id);
+  span.span_id = std::move(otlp.span_id);
+  span.parent_id = std::move(otlp.parent_id);
+  span.name = std::move(otlp.name);
+  span.start_ms = *otlp.start_ms;
+  span.end_ms = *otlp.end_ms;
+  OtlpAttributes& attributes = otlp.attributes;
   read_events(otlp, attributes, span);
   const std::string operation = attributes.text({"gen_ai.operation.name"});
   read_operation(attributes, operation, span);
@@ -232,8 +166,6 @@ std::string read_otlp_span(const Json& otlp, const Origin& origin, TraceSpan& sp
   return {};
 }
 
-}  // namespace
-
 // Metrics and logs of OTLP as well: they are no spans, and nothing is lost.
 bool is_otlp(const Json& object) { return object.contains("resourceSpans") || object.contains("resource_spans") || object.contains("resourceMetrics") || object.contains("resourceLogs"); }
 
@@ -245,17 +177,18 @@ void read_otlp(const Json& object, TraceLine& line) {
       line.dropped.push_back("an entry of resourceSpans is no object");
       continue;
     }
-    Attributes of_resource(resource.contains("resource") ? plain_attributes(resource["resource"]) : Json::object());
-    const Origin origin{of_resource.text({"service.name"}), of_resource.text({"service.version"}), of_resource.text({"deployment.environment.name", "deployment.environment"}), of_resource.text({"llmops.vid"})};
+    const OtlpOrigin origin = otlp_origin(resource.contains("resource") ? plain_attributes(resource["resource"]) : OtlpAttributes());
     const Json* scopes = list_field(resource, {"scopeSpans", "scope_spans"});
     if (scopes == nullptr) scopes = list_field(resource, {"instrumentationLibrarySpans"});
     if (scopes == nullptr) continue;
     for (const Json& scope : *scopes) {
       const Json* spans = list_field(scope, {"spans"});
       if (spans == nullptr) continue;
-      for (const Json& otlp : *spans) {
+      for (const Json& value : *spans) {
+        OtlpSpan otlp;
         TraceSpan span;
-        std::string problem = read_otlp_span(otlp, origin, span);
+        std::string problem = take_apart(value, otlp);
+        if (problem.empty()) problem = read_otlp_span(otlp, origin, span);
         if (problem.empty()) line.spans.push_back(std::move(span));
         else line.dropped.push_back(std::move(problem));
       }

@@ -24,7 +24,8 @@ std::optional<std::string> text_or_none(const std::string& text) { return text.e
 
 void set_text(const Json& value, std::optional<std::string>& text, std::optional<int64_t>& bytes) {
   if (value.is_null()) return;
-  const std::string whole = json_to_text(value);
+  std::string made;
+  const std::string& whole = value.is_string() ? value.get_ref<const std::string&>() : made = dump_json(value);
   bytes = static_cast<int64_t>(whole.size());
   text = beginning_of(whole, kKeptBytes);
 }
@@ -35,7 +36,7 @@ void add_to(std::optional<T>& sum, const std::optional<T>& value) {
 }
 
 // The user's words, where a framework wraps them: {"question": "..."} or {"messages": [...]} of one text are that text.
-Json plain_input(const Json& input) {
+const Json& plain_input(const Json& input) {
   if (!input.is_object()) return input;
   for (const char* name : {"input", "question", "query", "prompt", "text", "message"}) if (const auto found = input.find(name); found != input.end() && found->is_string()) return *found;
   if (input.size() == 1 && input.begin()->is_string()) return *input.begin();
@@ -94,7 +95,8 @@ class RecordsOfTrace {
 
   static void add_signs(const Json& output, StoredRecord& record) {
     if (output.is_null()) return;
-    const AnswerSigns signs = answer_signs(json_to_text(output), record.finish.value_or(""));
+    std::string made;
+    const AnswerSigns signs = answer_signs(output.is_string() ? output.get_ref<const std::string&>() : made = dump_json(output), record.finish.value_or(""));
     record.is_empty = signs.is_empty;
     record.is_refusal = signs.is_refusal;
     record.is_cut_off = signs.is_cut_off;
@@ -121,7 +123,8 @@ class RecordsOfTrace {
   StoredRecord of_request(size_t root) const {
     const TraceSpan& top = trace_.spans[root];
     StoredRecord record = told_by(top);
-    Json input = plain_input(top.input), output = top.output, tools = Json::array(), scores = top.scores;
+    const Json *input = &plain_input(top.input), *output = &top.output;
+    Json tools = Json::array(), scores = top.scores;
     bool called = false;
     for (size_t i = root; i < trace_.spans.size(); ++i) {
       if (root_[i] != root) continue;
@@ -135,20 +138,20 @@ class RecordsOfTrace {
       if (span.kind == TraceKind::kModel) add_model(span, i == root, record, input, output, called);
       if (i != root && !record.latency_ms && span.end_ms > top.end_ms && span.end_ms > top.start_ms) record.latency_ms = span.end_ms - top.start_ms;
     }
-    set_text(input, record.input, record.input_bytes);
-    set_text(output, record.output, record.output_bytes);
-    add_signs(output, record);
+    set_text(*input, record.input, record.input_bytes);
+    set_text(*output, record.output, record.output_bytes);
+    add_signs(*output, record);
     if (called) record.is_empty = false;
     if (!tools.empty()) record.tools = dump_json(tools);
     if (!scores.empty()) record.scores = dump_json(scores);
     return record;
   }
 
-  static void add_model(const TraceSpan& span, bool is_root, StoredRecord& record, Json& input, Json& output, bool& called) {
+  static void add_model(const TraceSpan& span, bool is_root, StoredRecord& record, const Json*& input, const Json*& output, bool& called) {
     add_to(record.input_tokens, span.input_tokens);
     add_to(record.output_tokens, span.output_tokens);
     add_to(record.cost_usd, span.cost_usd);
-    if (input.is_null()) input = plain_input(span.input);
+    if (input->is_null()) input = &plain_input(span.input);
     if (is_root) called = span.tool_calls.is_array() && !span.tool_calls.empty();
     else if (record.component.empty() && !span.output.is_null() && span.output != "" && span.error_type.empty()) last_answer(span, record, output);
     if (!record.model_asked) record.model_asked = text_or_none(span.model_asked);
@@ -158,8 +161,8 @@ class RecordsOfTrace {
   }
 
   // Of a root that tells no output, the answer of the model that ends last; its reason for ending too.
-  static void last_answer(const TraceSpan& span, StoredRecord& record, Json& output) {
-    if (output.is_null() || output == "") output = span.output;
+  static void last_answer(const TraceSpan& span, StoredRecord& record, const Json*& output) {
+    if (output->is_null() || *output == "") output = &span.output;
     if (!span.finish_reason.empty()) record.finish = span.finish_reason;
   }
 
@@ -182,7 +185,14 @@ bool begins_with_refusal(std::string_view output) {
   std::string head = text::to_lower(beginning_of(output, kLooked));
   // The typographic apostrophe.
   for (size_t at = 0; (at = head.find("\xE2\x80\x99", at)) != std::string::npos;) head.replace(at, 3, "'");
-  return std::any_of(kRefusals.begin(), kRefusals.end(), [&](std::string_view opening) { return head.find(opening) != std::string::npos; });
+  // The first two letters tell nearly every place apart.
+  static constexpr std::array<std::string_view, 4> kFirst{"i'", "i ", "so", "as"};
+  static_assert(std::all_of(kRefusals.begin(), kRefusals.end(), [](std::string_view opening) { return std::find(kFirst.begin(), kFirst.end(), opening.substr(0, 2)) != kFirst.end(); }));
+  for (std::string_view rest = head; rest.size() >= 2; rest.remove_prefix(1)) {
+    if (std::find(kFirst.begin(), kFirst.end(), rest.substr(0, 2)) == kFirst.end()) continue;
+    if (std::any_of(kRefusals.begin(), kRefusals.end(), [&](std::string_view opening) { return rest.starts_with(opening); })) return true;
+  }
+  return false;
 }
 
 AnswerSigns answer_signs(std::string_view output, std::string_view finish) {

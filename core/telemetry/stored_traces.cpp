@@ -1,5 +1,7 @@
 #include "core/telemetry/stored_traces.h"
 
+#include "core/telemetry/request_records.h"
+
 namespace llmops {
 namespace {
 
@@ -32,7 +34,12 @@ Result<Trace> trace_of_bodies(const std::vector<std::string>& bodies) {
   return make_trace(std::move(id), std::move(spans));
 }
 
-StoredSpan to_stored(const TraceSpan& span) { return {span.trace_id, span.span_id, span.service, static_cast<int64_t>(span.start_ms), dump_json(span_to_json(span))}; }
+Result<std::vector<StoredRecord>> records_of_bodies(const std::vector<std::string>& bodies) {
+  LLMOPS_ASSIGN(const Trace trace, trace_of_bodies(bodies));
+  return request_records(trace, {});
+}
+
+StoredSpan to_stored(const TraceSpan& span) { return {span.trace_id, span.span_id, span.service, static_cast<int64_t>(span.start_ms), span_text(span)}; }
 
 Result<std::unique_ptr<TraceReader>> StoredTraces::open() const {
   LLMOPS_ASSIGN(auto traces, store_.traces(service_));

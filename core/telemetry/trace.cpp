@@ -12,15 +12,72 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kKinds{"model", "tool", "retrieval", "embedding", "agent", "other"};
 
-void put(Json& json, const char* key, const std::string& text) {
-  if (!text.empty()) json[key] = text;
+// What is told of a span is put into a value or written as text: the same members in the same order.
+class ValueSink {
+ public:
+  void member(const char* key, const std::string& text) { json[key] = text; }
+  void member(const char* key, const Json& value) { json[key] = value; }
+  void member(const char* key, int64_t number) { json[key] = number; }
+  void member(const char* key, double number) { json[key] = number; }
+  Json json = Json::object();
+};
+class TextSink {
+ public:
+  void member(const char* key, const std::string& value) { append_json_text(begun(key), value); }
+  void member(const char* key, const Json& value) { append_json(begun(key), value); }
+  void member(const char* key, int64_t number) { append_json(begun(key), number); }
+  void member(const char* key, double number) { append_json(begun(key), number); }
+  std::string text = "{";
+
+ private:
+  std::string& begun(const char* key) {
+    if (text.size() > 1) text += ',';
+    append_json_text(text, key);
+    return text += ':';
+  }
+};
+
+template <class Sink>
+void put(Sink& sink, const char* key, const std::string& text) {
+  if (!text.empty()) sink.member(key, text);
 }
-void put(Json& json, const char* key, const Json& value) {
-  if (!value.is_null()) json[key] = value;
+template <class Sink>
+void put(Sink& sink, const char* key, const Json& value) {
+  if (!value.is_null()) sink.member(key, value);
 }
-template <class T>
-void put(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) json[key] = *value;
+template <class Sink, class T>
+void put(Sink& sink, const char* key, const std::optional<T>& value) {
+  if (value) sink.member(key, *value);
+}
+
+template <class Sink>
+void tell(const TraceSpan& span, Sink& sink) {
+  sink.member("trace", span.trace_id);
+  sink.member("id", span.span_id);
+  sink.member("name", span.name);
+  sink.member("kind", std::string(trace_kind_name(span.kind)));
+  sink.member("start_ms", span.start_ms);
+  sink.member("end_ms", span.end_ms);
+  put(sink, "parent", span.parent_id);
+  put(sink, "component", span.component);
+  put(sink, "input", span.input);
+  put(sink, "output", span.output);
+  put(sink, "messages", span.messages);
+  put(sink, "tool_calls", span.tool_calls);
+  put(sink, "model", span.model_asked);
+  put(sink, "served", span.model_served);
+  put(sink, "provider", span.provider);
+  put(sink, "finish_reason", span.finish_reason);
+  put(sink, "input_tokens", span.input_tokens);
+  put(sink, "output_tokens", span.output_tokens);
+  put(sink, "cached_input_tokens", span.cached_input_tokens);
+  put(sink, "cost", span.cost_usd);
+  put(sink, "ttft_ms", span.ttft_ms);
+  if (!span.error_type.empty() || !span.error_message.empty()) sink.member("error", Json{{"type", span.error_type}, {"message", span.error_message}});
+  for (const auto& [key, text] : {std::pair{"session", &span.session}, {"user", &span.user}, {"service", &span.service}, {"service_version", &span.service_version},
+                                  {"environment", &span.environment}, {"prompt", &span.prompt_name}, {"prompt_version", &span.prompt_version}, {"route", &span.route}, {"language", &span.language}, {"vid", &span.vid}}) put(sink, key, *text);
+  if (!span.scores.empty()) sink.member("scores", span.scores);
+  if (!span.attributes.empty()) sink.member("attributes", span.attributes);
 }
 
 std::string text_at(const Json& json, const char* key) {
@@ -111,28 +168,15 @@ void add_output(const Trace& trace, Json& row) {
 std::string_view trace_kind_name(TraceKind kind) { return kKinds[static_cast<size_t>(kind)]; }
 
 Json span_to_json(const TraceSpan& span) {
-  Json json = {{"trace", span.trace_id}, {"id", span.span_id}, {"name", span.name}, {"kind", trace_kind_name(span.kind)}, {"start_ms", span.start_ms}, {"end_ms", span.end_ms}};
-  put(json, "parent", span.parent_id);
-  put(json, "component", span.component);
-  put(json, "input", span.input);
-  put(json, "output", span.output);
-  put(json, "messages", span.messages);
-  put(json, "tool_calls", span.tool_calls);
-  put(json, "model", span.model_asked);
-  put(json, "served", span.model_served);
-  put(json, "provider", span.provider);
-  put(json, "finish_reason", span.finish_reason);
-  put(json, "input_tokens", span.input_tokens);
-  put(json, "output_tokens", span.output_tokens);
-  put(json, "cached_input_tokens", span.cached_input_tokens);
-  put(json, "cost", span.cost_usd);
-  put(json, "ttft_ms", span.ttft_ms);
-  if (!span.error_type.empty() || !span.error_message.empty()) json["error"] = {{"type", span.error_type}, {"message", span.error_message}};
-  for (const auto& [key, text] : {std::pair{"session", &span.session}, {"user", &span.user}, {"service", &span.service}, {"service_version", &span.service_version},
-                                  {"environment", &span.environment}, {"prompt", &span.prompt_name}, {"prompt_version", &span.prompt_version}, {"route", &span.route}, {"language", &span.language}, {"vid", &span.vid}}) put(json, key, *text);
-  if (!span.scores.empty()) json["scores"] = span.scores;
-  if (!span.attributes.empty()) json["attributes"] = span.attributes;
-  return json;
+  ValueSink sink;
+  tell(span, sink);
+  return std::move(sink.json);
+}
+
+std::string span_text(const TraceSpan& span) {
+  TextSink sink;
+  tell(span, sink);
+  return std::move(sink.text += '}');
 }
 
 Result<TraceSpan> span_from_json(const Json& json) {
@@ -181,11 +225,13 @@ Result<TraceSpan> span_from_json(const Json& json) {
 }
 
 Trace make_trace(std::string id, std::vector<TraceSpan> spans) {
-  std::stable_sort(spans.begin(), spans.end(), [](const TraceSpan& a, const TraceSpan& b) { return a.start_ms < b.start_ms; });
+  const auto is_before = [](const TraceSpan& a, const TraceSpan& b) { return a.start_ms < b.start_ms; };
+  if (!std::is_sorted(spans.begin(), spans.end(), is_before)) std::stable_sort(spans.begin(), spans.end(), is_before);
   std::map<std::string, size_t> index;
   std::vector<bool> is_repeated;
   for (size_t i = 0; i < spans.size(); ++i) is_repeated.push_back(!index.emplace(spans[i].span_id, i).second);
   std::vector<TraceSpan> ordered;
+  ordered.reserve(spans.size());
   std::vector<bool> placed(spans.size());
   std::vector<size_t> chain;
   for (size_t i = 0; i < spans.size(); ++i) {

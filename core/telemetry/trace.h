@@ -35,6 +35,8 @@ struct TraceSpan {
 };
 
 Json span_to_json(const TraceSpan& span);
+// dump_json(span_to_json(span)), without the value in between.
+std::string span_text(const TraceSpan& span);
 // Errors (kData): not what span_to_json makes.
 Result<TraceSpan> span_from_json(const Json& json);
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/telemetry/trace_formats.h"
+#include "core/telemetry/otlp_span.h"
 #include "core/text/codepoint.h"
 
 namespace llmops {
@@ -84,9 +84,10 @@ std::span<const TraceFormat> trace_formats() { return kFormats; }
 std::optional<double> moment_ms(const Json& object, const char* key) { return moment_field(object, {key}); }
 
 TraceLine parse_trace_line(std::string_view text) {
+  TraceLine line;
+  if (read_otlp_text(text, line)) return line;
   bool is_repaired = false;
   const auto value = parsed_line(text, is_repaired);
-  TraceLine line;
   if (value) line = read_trace_value(*value);
   else line.dropped.emplace_back(kMalformed);
   line.is_repaired = is_repaired;
@@ -199,6 +200,7 @@ Result<bool> TraceLineReader::next_line(TraceLine& line) {
     if (text.find_first_not_of(" \t\r") != std::string_view::npos) break;
   }
   number_ = reader_->line_number();
+  if (map_.empty() && read_otlp_text(text, line)) return true;
   bool is_repaired = false;
   const auto value = parsed_line(text, is_repaired);
   if (value) {
@@ -213,7 +215,7 @@ Result<bool> TraceLineReader::next_line(TraceLine& line) {
 
 Result<bool> TraceLineReader::next(TraceLine& line) {
   LLMOPS_ASSIGN(const bool more, next_line(line));
-  if (more && line.is_anonymous) {
+  if (more && line.is_anonymous && !shares_names_) {
     const int times = ++anonymous_[line.spans[0].trace_id];
     if (times > 1) line.spans[0].trace_id += fmt::format("-{}", times);
   }

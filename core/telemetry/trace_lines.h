@@ -73,6 +73,8 @@ class TraceLineReader {
   // False: the end. What cannot be read is in `dropped`. Errors: kIo, damaged compression, a line over 256 MiB, a table's row that does not fit its header.
   Result<bool> next(TraceLine& line);
   int number() const { return number_; }    // of the last line, from 1
+  // Equal lines without an identifier of their own keep one name, so that memory does not grow with their number.
+  void share_names() { shares_names_ = true; }
 
  private:
   TraceLineReader() = default;
@@ -83,6 +85,7 @@ class TraceLineReader {
   std::vector<Json> values_;
   FieldMap map_;
   std::unordered_map<std::string, int> anonymous_;   // how often each was seen: equal lines are as many requests
+  bool shares_names_ = false;
   int number_ = 0;
 };
 
