@@ -26,36 +26,39 @@ class Counter {
  public:
   explicit Counter(const NgramOptions& options) : options_(options), mask_(options.dimensions - 1) {}
 
-  // The indices of a text's n-grams, one for each time that it stands there.
-  const std::vector<uint32_t>& of(std::string_view text) {
-    found_.clear();
-    const std::vector<std::string> words = split_words(text);
+  // The indices of the n-grams, one for each time that it stands there.
+  void find(std::span<const std::string> words, std::vector<uint32_t>& found) {
+    found.clear();
     for (size_t i = 0; i < words.size(); ++i) {
       if (options_.words) {
-        add(words[i], kWord);
-        if (i > 0) add(words[i - 1] + " " + words[i], kPair);
+        add(words[i], kWord, found);
+        if (i > 0) {
+          pair_ = words[i - 1];
+          pair_ += ' ';
+          pair_ += words[i];
+          add(pair_, kPair, found);
+        }
       }
-      if (options_.characters) add_characters(words[i]);
+      if (options_.characters) add_characters(words[i], found);
     }
-    std::sort(found_.begin(), found_.end());
-    return found_;
+    std::sort(found.begin(), found.end());
   }
 
  private:
-  void add(std::string_view gram, uint64_t kind) { found_.push_back(static_cast<uint32_t>(hash_of(gram, kind) & mask_)); }
+  void add(std::string_view gram, uint64_t kind, std::vector<uint32_t>& found) { found.push_back(static_cast<uint32_t>(hash_of(gram, kind) & mask_)); }
 
-  void add_characters(const std::string& word) {
+  void add_characters(const std::string& word, std::vector<uint32_t>& found) {
     const std::string padded = " " + word + " ";
     starts_.clear();
     for (size_t at = 0; at < padded.size(); at += text::decode_at(padded, at).size) starts_.push_back(at);
     starts_.push_back(padded.size());
     const size_t count = starts_.size() - 1;
-    for (size_t length = 3; length <= 5; ++length) for (size_t i = 0; i + length <= count; ++i) add(std::string_view(padded).substr(starts_[i], starts_[i + length] - starts_[i]), kCharacters);
+    for (size_t length = 3; length <= 5; ++length) for (size_t i = 0; i + length <= count; ++i) add(std::string_view(padded).substr(starts_[i], starts_[i + length] - starts_[i]), kCharacters, found);
   }
 
   const NgramOptions& options_;
   uint64_t mask_;
-  std::vector<uint32_t> found_;
+  std::string pair_;
   std::vector<size_t> starts_;
 };
 
@@ -76,8 +79,9 @@ SparseRows ngram_counts(std::span<const std::string_view> texts, const NgramOpti
   SparseRows made;
   made.dimensions = options.dimensions;
   Counter counter(options);
+  std::vector<uint32_t> found;
   for (const std::string_view text : texts) {
-    const std::vector<uint32_t>& found = counter.of(text);
+    counter.find(split_words(text), found);
     for (size_t i = 0; i < found.size();) {
       size_t end = i;
       while (end < found.size() && found[end] == found[i]) ++end;
@@ -89,6 +93,8 @@ SparseRows ngram_counts(std::span<const std::string_view> texts, const NgramOpti
   }
   return made;
 }
+
+void ngram_indices(std::span<const std::string> words, const NgramOptions& options, std::vector<uint32_t>& found) { Counter(options).find(words, found); }
 
 std::vector<float> inverse_document_frequencies(const SparseRows& counts) {
   std::vector<uint32_t> documents(counts.dimensions);

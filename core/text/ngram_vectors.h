@@ -29,6 +29,8 @@ struct NgramOptions {
 
 // Counts of n-grams: values are whole. Deterministic on every machine. Cost: linear in the text.
 SparseRows ngram_counts(std::span<const std::string_view> texts, const NgramOptions& options = {});
+// The same of one text that split_words() divided: the indices of its n-grams, sorted, each as often as it stands there. `found` is overwritten.
+void ngram_indices(std::span<const std::string> words, const NgramOptions& options, std::vector<uint32_t>& found);
 
 // value = (1 + ln count) * (ln((1 + N) / (1 + df)) + 1), each row then of length 1 (a row without n-grams stays zero). `idf` is taken from all rows given: fit it on the pool of what is compared, because
 // rows that were fitted on look nearer to each other than rows that were not (the exchangeability trap).
