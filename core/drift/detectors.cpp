@@ -7,14 +7,18 @@
 #include <cmath>
 #include <map>
 
+#include "core/drift/classifier.h"
 #include "core/drift/context_mmd.h"
+#include "core/drift/energy.h"
 #include "core/drift/features.h"
 #include "core/drift/fuse.h"
+#include "core/drift/knn_graph.h"
 #include "core/drift/latent.h"
 #include "core/drift/learned.h"
 #include "core/drift/lsdd.h"
 #include "core/drift/mmd.h"
 #include "core/drift/novelty.h"
+#include "core/drift/vocabulary.h"
 #include "core/stats/categories.h"
 #include "core/stats/two_sample.h"
 
@@ -149,6 +153,60 @@ Result<DetectorResult> run_novelty(const Sample& reference, const Sample& curren
   return DetectorResult{test.beyond_edge, test.p_value, "permutation", test.permutations, {{"mean_distance", test.mean_distance}, {"reference_distance", test.reference_distance}}, carriers_of(test.current)};
 }
 
+Result<DetectorResult> run_classifier(const Sample& reference, const Sample& current, const DetectorOptions& options) {
+  ClassifierOptions with;
+  with.seed = options.seed;
+  with.threads = options.threads;
+  with.cancel = options.cancel;
+  LLMOPS_ASSIGN(const Memberships memberships, splits_of(reference, current, options));
+  LLMOPS_ASSIGN(const ClassifierTest test, classifier_test(reference.vectors.view(), current.vectors.view(), memberships, with));
+  return DetectorResult{test.statistic, test.p_value, "permutation", test.permutations, {{"folds", static_cast<double>(test.folds)}}, carriers_of(test.current)};
+}
+
+Result<Vectors> pooled_rows(const Sample& reference, const Sample& current) {
+  if (reference.vectors.dimensions != current.vectors.dimensions) return Error(ErrorCode::kData, fmt::format("vectors of {} dimensions cannot be held against vectors of {}", current.vectors.dimensions, reference.vectors.dimensions), "make both by one embedder");
+  return joined(reference.vectors.view(), current.vectors.view());
+}
+
+Result<DetectorResult> run_knn_graph(const Sample& reference, const Sample& current, const DetectorOptions& options) {
+  LLMOPS_ASSIGN(const Vectors pooled, pooled_rows(reference, current));
+  LLMOPS_ASSIGN(const Memberships memberships, splits_of(reference, current, options));
+  LLMOPS_ASSIGN(const KnnGraphTest test, knn_graph_test(pooled.view(), memberships, {5, options.threads, options.cancel}));
+  return DetectorResult{test.statistic, test.p_value, "permutation", test.permutations, {{"expected_without_change", test.expected}, {"distinct", static_cast<double>(test.distinct)}}, {}};
+}
+
+Result<DetectorResult> run_energy_vectors(const Sample& reference, const Sample& current, const DetectorOptions& options) {
+  LLMOPS_ASSIGN(const Vectors pooled, pooled_rows(reference, current));
+  LLMOPS_ASSIGN(const Memberships memberships, splits_of(reference, current, options));
+  LLMOPS_ASSIGN(const EnergyTest test, energy_test(pooled.view(), memberships, options.threads, options.cancel));
+  return DetectorResult{test.statistic, test.p_value, "permutation", test.permutations, {}, {}};
+}
+
+// ---- words of texts ----
+
+TextTerms pooled_terms(const Sample& reference, const Sample& current) {
+  std::vector<std::string_view> texts(reference.texts.begin(), reference.texts.end());
+  texts.insert(texts.end(), current.texts.begin(), current.texts.end());
+  return text_terms(texts);
+}
+
+Result<DetectorResult> run_vocabulary(const Sample& reference, const Sample& current, const DetectorOptions& options) {
+  VocabularyOptions with;
+  with.threads = options.threads;
+  with.cancel = options.cancel;
+  LLMOPS_ASSIGN(const Memberships memberships, splits_of(reference, current, options));
+  LLMOPS_ASSIGN(const VocabularyTest test, vocabulary_test(pooled_terms(reference, current), memberships, with));
+  constexpr double kNamed = 0.05;
+  const auto named = std::count_if(test.terms.begin(), test.terms.end(), [](const TermChange& one) { return one.p_adjusted <= kNamed; });
+  return DetectorResult{test.statistic, test.p_value, "permutation", test.permutations, {{"terms", static_cast<double>(test.terms.size())}, {"terms_below_0.05", static_cast<double>(named)}}, {}};
+}
+
+Result<DetectorResult> run_oov(const Sample& reference, const Sample& current, const DetectorOptions& options) {
+  LLMOPS_ASSIGN(const Memberships memberships, splits_of(reference, current, options));
+  LLMOPS_ASSIGN(const NewWordsTest test, new_words_test(pooled_terms(reference, current), memberships, options.threads, options.cancel));
+  return DetectorResult{test.statistic, test.p_value, "permutation", test.permutations, {{"reference_rate", test.reference}, {"current_rate", test.current}, {"of_all_words", test.of_all_words}}, carriers_of(test.texts)};
+}
+
 // ---- numbers ----
 
 using NumberStatistic = std::optional<double> (*)(std::span<const double>, std::span<const double>);
@@ -259,7 +317,7 @@ constexpr auto kVectors = SampleKind::kVectors;
 constexpr auto kNumbers = SampleKind::kNumbers;
 constexpr auto kCategories = SampleKind::kCategories;
 
-constexpr std::array<Detector, 22> kDetectors{{
+constexpr std::array<Detector, 27> kDetectors{{
     {"mmd", kVectors, "squared MMD, unbiased", "Gaussian kernel, sigma = sqrt(median squared distance of the pool / 2)", "Gretton et al. 2012, JMLR 13:723", false, run_mmd},
     {"fuse", kVectors, "log mean exp of studentised squared MMDs", "10 Gaussian and 10 Laplace kernels, widths from the pool", "Biggs, Schrab & Gretton 2023", false, run_fuse},
     {"lsdd", kVectors, "2 h'w - w'Hw", "without the factor (pi sigma^2)^(d/2); features standardised by the pool", "Sugiyama et al. 2013; Bu, Alippi & Zhao 2018", false, run_lsdd},
@@ -267,6 +325,9 @@ constexpr std::array<Detector, 22> kDetectors{{
     {"context", kVectors, "squared MMD given the contexts", "within strata, weighted by the current shares; of numbers, coupled by kernels", "Cobb & Van Looveren 2022", true, run_context},
     {"learned", kVectors, "squared MMD of a learned projection, unbiased", "half of each sample trains a projection of rank 8 for the power criterion, the other half is tested", "Liu et al. 2020", false, run_learned},
     {"witness", kVectors, "difference of mean scores", "half of each sample trains a ridge regression, the other half is scored; one-sided", "Kuebler et al. 2022", false, run_witness},
+    {"classifier", kVectors, "area under the ROC curve of scores of left-out items", "ridge regression in 5 folds, fitted anew for every permutation; one-sided", "Lopez-Paz & Oquab 2017; Kim et al. 2021", false, run_classifier},
+    {"knn-graph", kVectors, "share of edges to the 5 nearest within a sample", "cosine distance; items that are equal share an edge", "Schilling 1986; Henze 1988", false, run_knn_graph},
+    {"energy-distance", kVectors, "2 E|X - Y| - E|X - X'| - E|Y - Y'|", "Euclidean distances, over all pairs (V-statistic), not its root", "Szekely & Rizzo 2004", false, run_energy_vectors},
     {"mmd-linear", kVectors, "mean of h over disjoint pairs", "items in the order of the file", "Gretton et al. 2012, lemma 14", false, run_linear},
     {"mmd-block", kVectors, "mean of the unbiased squared MMD over blocks", "blocks of sqrt(n), items in the order of the file", "Zaremba, Gretton & Blaschko 2013", false, run_block},
     {"rff", kVectors, "squared MMD of random features, unbiased", "1,024 paired Fourier features, sigma as mmd", "Rahimi & Recht 2007", false, run_fourier},
@@ -282,6 +343,8 @@ constexpr std::array<Detector, 22> kDetectors{{
     {"chi2", kCategories, "Pearson's chi-squared", "no Yates correction; permuted where an expected count is below 5", "Pearson 1900; V: Bergsma 2013", false, run_chi2},
     {"exact", kCategories, "Pearson's chi-squared", "p over random tables with both margins kept", "Patefield 1981", false, run_exact},
     {"length", SampleKind::kTexts, "sup |F - G| of the numbers of words", "as ks", "Smirnov 1939", false, run_length},
+    {"vocabulary", SampleKind::kTexts, "largest |z| of the log-odds of a word", "texts that hold a word, of words in 5 texts; prior of a quarter of the pool", "Monroe, Colaresi & Quinn 2008; Westfall & Young 1993", false, run_vocabulary},
+    {"oov", SampleKind::kTexts, "mean share of words that no other reference text holds, current less reference", "both sides by one rule, each text left out of the reference; one-sided", "out-of-vocabulary rate, as a two-sample test by permutation", false, run_oov},
 }};
 
 }  // namespace

@@ -59,7 +59,7 @@ class Measure {
   size_t nearest_;
 };
 
-struct Split { double tail = 0, gain = 0, current = 0, reference = 0; std::vector<double> rows; };
+struct Split { double tail = 0, gain = 0, current = 0, reference = 0; std::vector<double> rows, reference_rows; };
 
 Split split_of(const Measure& measure, const Memberships& memberships, size_t column, double edge) {
   std::vector<double> of_reference, of_current;
@@ -75,6 +75,7 @@ Split split_of(const Measure& measure, const Memberships& memberships, size_t co
   made.reference = mean(of_reference);
   made.gain = made.current - made.reference;
   made.rows = std::move(of_current);
+  made.reference_rows = std::move(of_reference);
   return made;
 }
 
@@ -137,7 +138,9 @@ Result<NoveltyTest> novelty_test(const Neighbours& neighbours, const Memberships
   LLMOPS_CHECK(each_tile((splits.size() + kColumns - 1) / kColumns, threads, cancel, [&](size_t piece) {
     for (size_t c = piece * kColumns; c < std::min(splits.size(), (piece + 1) * kColumns); ++c) {
       splits[c] = split_of(measure, memberships, c, options.edge);
-      if (c > 0) splits[c].rows.clear();
+      if (c == 0) continue;
+      splits[c].rows = {};
+      splits[c].reference_rows = {};
     }
   }));
   NoveltyTest made;
@@ -148,7 +151,8 @@ Result<NoveltyTest> novelty_test(const Neighbours& neighbours, const Memberships
   made.mean_distance = splits[0].current;
   made.reference_distance = splits[0].reference;
   made.beyond_edge = splits[0].tail;
-  made.current = splits[0].rows;
+  made.current = std::move(splits[0].rows);
+  made.reference = std::move(splits[0].reference_rows);
   made.statistic = made.statistics[0];
   made.p_value = permutation_p(made.statistics, 1e-12);
   return made;

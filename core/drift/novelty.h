@@ -28,6 +28,7 @@ struct NoveltyTest {
   size_t permutations = 0;
   std::vector<double> statistics;
   std::vector<double> current;                                         // each current row's distance
+  std::vector<double> reference;                                       // of each reference row, to the others of the reference
 };
 // Each row's distance is to the `nearest` reference rows but itself, under every split anew, so that both sides are measured by one rule and the test is exact at its level. Where a row's listed neighbours hold too few of the
 // reference, the farthest listed distance stands for the missing ones. Cost: rows times splits times the neighbours looked at.
