@@ -89,6 +89,22 @@ class LocalStore final : public Store {
   Result<std::vector<std::string>> trace_spans(int64_t trace) override;
   Status visit_records(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit) override;
   Result<std::vector<std::string>> record_components() override;
+  Result<std::vector<std::pair<int64_t, int64_t>>> record_hours(std::string_view component) override;
+  Result<std::vector<std::pair<int64_t, std::string>>> find_traces(std::string_view prefix, int limit) override;
+  Status visit_scores(std::string_view trace, const std::function<bool(const StoredScore&)>& visit) override;
+  Result<std::vector<std::pair<int64_t, std::string>>> traces_of_span(std::string_view span, int limit) override;
+  Result<std::vector<int64_t>> traces_before(int64_t unix_ms) override;
+  Result<int64_t> make_missing_records(const RecordMaker& records_of) override;
+  Result<ProductionTotals> production_totals() override;
+  Result<PurgeCounts> remove_traces(const std::vector<int64_t>& traces) override;
+  Result<PurgeCounts> count_held(const std::vector<int64_t>& traces) override;
+  Result<bool> vacuum() override;
+  Result<bool> wants_vacuum() override;
+  Status put_profiles(const std::vector<StoredProfile>& profiles) override;
+  Status visit_profiles(const ProfileFilter& filter, const std::function<bool(const StoredProfile&)>& visit) override;
+  Status add_looks(const std::vector<StoredLook>& looks) override;
+  Result<std::vector<StoredLook>> looks() override;
+  Result<int64_t> remove_looks(std::string_view monitor) override;
   Status put_made_files(const std::vector<MadeFile>& files) override;
   Result<std::optional<MadeFile>> made_file(std::string_view sha256) override;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace llmops {
@@ -123,6 +124,7 @@ struct StoredSpan {
 
 // A request of production, or what one component did for it.
 struct StoredRecord {
+  std::string trace;                   // of the application; filled when it is read
   std::string span;                    // its own identifier within the trace
   std::string component;               // empty: the request as a whole
   std::optional<int64_t> start_ms;     // unix
@@ -147,5 +149,23 @@ struct StoredTrace {
 
 // What was judged of a request after it was served.
 struct StoredScore { std::string trace, span, name, value; };   // span empty: of the whole trace; value: JSON
+
+// What is stored of production, counted.
+struct ProductionTotals {
+  int64_t traces = 0, spans = 0, records = 0, scores = 0, profiles = 0, looks = 0;
+  int64_t without_time = 0, without_records = 0;                // traces
+  std::optional<int64_t> first_ms, last_ms;                     // unix, starts of the traces that tell one
+  std::vector<std::pair<std::string, int64_t>> services;        // traces by their service (empty: not told), in order of names
+  std::vector<std::pair<std::string, int64_t>> components;      // records by component, in order of names, without whole requests
+  int64_t requests = 0;                                         // records of whole requests
+  std::vector<std::pair<std::string, int64_t>> told;            // of these, how many tell an input, an output, ...
+  uint64_t database_bytes = 0, log_bytes = 0;                   // of the whole store: evaluations too
+};
+
+// An hour of a component and a stratum, without its texts.
+struct StoredProfile { std::string spec, component; int64_t period_ms = 0; std::string stratum; int64_t records = 0; std::string body; };   // stratum: JSON object; body: bytes
+
+// What a monitor saw in one period.
+struct StoredLook { std::string monitor; int64_t period_ms = 0, looked_ms = 0; std::string body; };   // body: JSON
 
 }  // namespace llmops

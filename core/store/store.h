@@ -14,6 +14,8 @@
 //   db.before_checkpoint    before the write-ahead log is copied into the database
 //   run.batch, run.finish   before a batch of cases and responses; inside the transaction that ends a run
 //   traces.batch            inside the transaction that adds spans of production
+//   traces.remove, profiles.put, looks.add  inside the transactions that forget traces, keep profiles, and keep what monitors saw
+//   db.before_vacuum        before the database is rewritten without what was removed from it
 //   download.write, external.record, external.restore   before bytes of an external file are appended; it is whole and not
 //                           recorded; it is made anew from its blob
 // and those of core/base/fs.h (fs.write, fs.before_rename, fs.mkdir).
@@ -131,6 +133,38 @@ class Store {
   // By start, then by arrival; the visitor returns false to stop. Memory stays flat.
   virtual Status visit_records(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit) = 0;
   virtual Result<std::vector<std::string>> record_components() = 0;          // in order of their names
+  // Records of a component by hour of their start (hours since 1970): by hour. Those without a time are not counted.
+  virtual Result<std::vector<std::pair<int64_t, int64_t>>> record_hours(std::string_view component) = 0;
+  // Traces whose identifier begins with `prefix`, at most `limit`: their number and identifier, in order of these.
+  virtual Result<std::vector<std::pair<int64_t, std::string>>> find_traces(std::string_view prefix, int limit) = 0;
+  // What was judged apart from the spans; trace empty: of all. By trace, span and name.
+  virtual Status visit_scores(std::string_view trace, const std::function<bool(const StoredScore&)>& visit) = 0;
+  // Traces that hold a span of this identifier, at most `limit`, as find_traces gives them. Cost: the spans' keys, once.
+  virtual Result<std::vector<std::pair<int64_t, std::string>>> traces_of_span(std::string_view span, int limit) = 0;
+  // Traces that began before: by start. Those that tell no time began at no time.
+  virtual Result<std::vector<int64_t>> traces_before(int64_t unix_ms) = 0;
+  // Makes the records of traces that have none (stored before schema 4), some hundred traces at a time, each such batch all or none. Returns of how many.
+  virtual Result<int64_t> make_missing_records(const RecordMaker& records_of) = 0;
+  // What is stored of production. Cost: the keys of spans and records, once.
+  virtual Result<ProductionTotals> production_totals() = 0;
+  // Their spans, records and scores with them, all or none; what they held is overwritten in the database (secure_delete), but for what older splits of pages left beside it: vacuum(). Numbers that are not there count as nothing.
+  struct PurgeCounts { int64_t traces = 0, spans = 0, records = 0, scores = 0; };
+  virtual Result<PurgeCounts> remove_traces(const std::vector<int64_t>& traces) = 0;
+  virtual Result<PurgeCounts> count_held(const std::vector<int64_t>& traces) = 0;   // what remove_traces would remove
+  // Rewrites the database without what was removed from it, and empties its write-ahead log: afterwards no byte of that is in a file of the database.
+  // False: another process reads, and the log keeps a rest until a later writer empties it. Copies in backup/ stay. Errors: kIo. Cost: the database, written twice.
+  virtual Result<bool> vacuum() = 0;
+  // Traces were removed, and no vacuum() has gone well since.
+  virtual Result<bool> wants_vacuum() = 0;
+  // Replaces those of the same spec, component, period and stratum; all or none.
+  virtual Status put_profiles(const std::vector<StoredProfile>& profiles) = 0;
+  // From (incl.) and to (excl.); by period and stratum. Memory: one row.
+  struct ProfileFilter { std::string spec, component; std::optional<int64_t> from_ms, to_ms; };
+  virtual Status visit_profiles(const ProfileFilter& filter, const std::function<bool(const StoredProfile&)>& visit) = 0;
+  // A look that was taken stays as it is: kData when one of them was.
+  virtual Status add_looks(const std::vector<StoredLook>& looks) = 0;
+  virtual Result<std::vector<StoredLook>> looks() = 0;                       // by monitor and period
+  virtual Result<int64_t> remove_looks(std::string_view monitor) = 0;        // begins it anew
 
   // ---- made files ----
   // How files of weights were made, by the SHA-256 of what they hold; one that is known is replaced.

@@ -33,7 +33,9 @@ class TraceRows {
     int64_t id = 0;
     if (is_known) {
       id = statements_.find.integer(0);
-      if (trace.start_ms < statements_.find.integer(1)) LLMOPS_CHECK(statements_.earlier.bind(1, id).bind(2, trace.start_ms).run());
+      // A span without a time does not make its trace one without a time.
+      const int64_t known_ms = statements_.find.integer(1);
+      if (trace.start_ms > 0 && (known_ms <= 0 || trace.start_ms < known_ms)) LLMOPS_CHECK(statements_.earlier.bind(1, id).bind(2, trace.start_ms).run());
     } else {
       LLMOPS_CHECK(statements_.begin.bind(1, trace.trace).bind(2, trace.start_ms).bind(3, trace.service).run());
       id = connection_.last_insert_id();
@@ -49,10 +51,19 @@ class TraceRows {
     }
     if (added == 0) return {};
     if (!is_known) return put_records(id, trace.records);
+    LLMOPS_ASSIGN(const bool made, make_records(id, records_of));
+    static_cast<void>(made);  // it holds the span that was added
+    return {};
+  }
+
+  // Of all spans of a trace. False: it has none, so that it is no trace any more.
+  Result<bool> make_records(int64_t id, const Store::RecordMaker& records_of) {
     LLMOPS_ASSIGN(const std::vector<std::string> bodies, bodies_of(id));
+    if (bodies.empty()) return false;
     LLMOPS_ASSIGN(const std::vector<StoredRecord> records, records_of(bodies));
     LLMOPS_CHECK(statements_.clear.bind(1, id).run());
-    return put_records(id, records);
+    LLMOPS_CHECK(put_records(id, records));
+    return true;
   }
 
  private:
@@ -113,6 +124,7 @@ StoredRecord record_in(const Statement& row) {
   r.cost_usd = row.optional_real(23);
   r.tools = optional_text(row, 24);
   r.scores = optional_text(row, 25);
+  r.trace = row.text(26);
   return r;
 }
 
@@ -129,6 +141,41 @@ Result<Store::SpanCounts> LocalStore::add_traces(const std::vector<StoredTrace>&
   };
   LLMOPS_CHECK(write(Durability::kProcess, add));
   return counts;
+}
+
+Result<int64_t> LocalStore::make_missing_records(const RecordMaker& records_of) {
+  constexpr int kBatch = 256;
+  int64_t made = 0, last = 0;
+  std::vector<int64_t> missing;
+  const auto find = [&]() -> Status {
+    LLMOPS_ASSIGN(ReaderPool::Lease reader, readers_.lend());
+    LLMOPS_ASSIGN(Statement select, reader->prepare("SELECT id FROM trace WHERE id > ?1 AND id NOT IN (SELECT trace FROM record WHERE component = '') ORDER BY id LIMIT ?2"));
+    select.bind(1, last).bind(2, kBatch);
+    missing.clear();
+    while (true) {
+      LLMOPS_ASSIGN(const bool row, select.step());
+      if (!row) return {};
+      missing.push_back(select.integer(0));
+    }
+  };
+  int64_t in_batch = 0;
+  const auto make = [&](Connection& connection) -> Status {
+    in_batch = 0;
+    LLMOPS_ASSIGN(TraceRows rows, TraceRows::prepare(connection));
+    for (const int64_t id : missing) {
+      LLMOPS_ASSIGN(const bool is_made, rows.make_records(id, records_of));
+      in_batch += is_made;
+    }
+    if (const int injected = failpoint("traces.batch")) return io_error("write", layout_.database(), injected);
+    return {};
+  };
+  while (true) {
+    LLMOPS_CHECK(find());
+    if (missing.empty()) return made;
+    LLMOPS_CHECK(write(Durability::kProcess, make));
+    made += in_batch;
+    last = missing.back();
+  }
 }
 
 Result<int64_t> LocalStore::put_scores(const std::vector<StoredScore>& scores) {
@@ -152,7 +199,7 @@ Result<int64_t> LocalStore::put_scores(const std::vector<StoredScore>& scores) {
 
 Status LocalStore::visit_records(const RecordFilter& filter, const std::function<bool(const StoredRecord&)>& visit) {
   LLMOPS_ASSIGN(ReaderPool::Lease reader, readers_.lend());
-  LLMOPS_ASSIGN(Statement select, reader->prepare("SELECT " LLMOPS_RECORD_COLUMNS " FROM record WHERE component = ?1 AND (?2 IS NULL OR start_ms >= ?2) AND (?3 IS NULL OR start_ms < ?3) "
+  LLMOPS_ASSIGN(Statement select, reader->prepare("SELECT " LLMOPS_RECORD_COLUMNS ", (SELECT t.trace FROM trace t WHERE t.id = record.trace) FROM record WHERE component = ?1 AND (?2 IS NULL OR start_ms >= ?2) AND (?3 IS NULL OR start_ms < ?3) "
       "AND (?4 IS NULL OR service = ?4) ORDER BY start_ms, trace, span"));
   select.bind(1, filter.component).bind(2, filter.from_ms).bind(3, filter.to_ms).bind(4, filter.service);
   while (true) {
@@ -169,6 +216,18 @@ Result<std::vector<std::string>> LocalStore::record_components() {
     LLMOPS_ASSIGN(const bool row, select.step());
     if (!row) return found;
     found.push_back(select.text(0));
+  }
+}
+
+Result<std::vector<std::pair<int64_t, int64_t>>> LocalStore::record_hours(std::string_view component) {
+  LLMOPS_ASSIGN(ReaderPool::Lease reader, readers_.lend());
+  LLMOPS_ASSIGN(Statement select, reader->prepare("SELECT start_ms / 3600000, count(*) FROM record WHERE component = ?1 AND start_ms IS NOT NULL GROUP BY 1 ORDER BY 1"));
+  select.bind(1, component);
+  std::vector<std::pair<int64_t, int64_t>> found;
+  while (true) {
+    LLMOPS_ASSIGN(const bool row, select.step());
+    if (!row) return found;
+    found.emplace_back(select.integer(0), select.integer(1));
   }
 }
 

@@ -253,7 +253,7 @@ TEST_CASE("a store that another process holds is waited for, then refused; readi
 TEST_CASE("a damaged database is named and never mended by guessing", "[e2e]") {
   const std::string hint = "restore it from a backup, or move it away: runs are lost, versions are not";
   struct Damage { long offset; size_t size; const char* message; };
-  const Damage table[] = {{0, 64, "it is not a SQLite database"}, {100, 64, "is damaged"}, {4096, 64, "is damaged"}};
+  const Damage table[] = {{0, 64, "it is not a SQLite database"}, {100, 64, "is damaged"}, {8 * 8192, 64, "is damaged"}};     // the header, the schema, the first page of runs
   for (const Damage& damage : table) {
     INFO(damage.offset);
     Project project;

@@ -272,7 +272,7 @@ TEST_CASE("a newer store is refused and left as it is") {
     const auto opened = Store::open(options);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == ErrorCode::kNewerStore);
-    CHECK(opened.error().message == "the store '" + options.directory.string() + "' was written by a newer llmops (schema 99; this one reads up to 4)");
+    CHECK(opened.error().message == "the store '" + options.directory.string() + "' was written by a newer llmops (schema 99; this one reads up to 5)");
   }
   CHECK(must(read_file(store.path("db.sqlite"))) == before);
 }
