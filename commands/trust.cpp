@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "commands/monitor/embedder.h"
 #include "core/base/hash.h"
 #include "core/http/transport.h"
 
@@ -42,11 +43,7 @@ bool is_home_of_key(const ModelSpec& model) {
   return is_home && model.api_key->variable == "ANTHROPIC_API_KEY";
 }
 
-void add_model_items(const Chain& chain, const ModelSpec& model, std::vector<TrustItem>& items) {
-  if (model.provider == ProviderKind::kExec) {
-    items.push_back(command_item(chain, model.command, model.place));
-    return;
-  }
+void add_endpoint_items(const ModelSpec& model, std::vector<TrustItem>& items) {
   if (model.provider != ProviderKind::kOpenAi && model.provider != ProviderKind::kAnthropic) return;
   const auto url = parse_url(model.base_url);
   const std::string host = url ? url->host : model.base_url;
@@ -98,9 +95,25 @@ bool named_by_environment(const Session& session, const std::string& digest) {
 
 }  // namespace
 
+std::vector<TrustItem> trust_items(const ModelSpec& model) {
+  std::vector<TrustItem> items;
+  add_endpoint_items(model, items);
+  return items;
+}
+
+std::vector<TrustItem> embedder_trust_items(const Session& session, const ModelSpec& model) {
+  const YamlDocument* project = session.project();
+  const Json* named = project == nullptr ? nullptr : json_at(project->value(), "/monitor/embedder");
+  if (named == nullptr || !named->is_string() || named->get_ref<const std::string&>() != model.name || is_loopback_url(model.base_url)) return {};
+  return {{fmt::format("send texts of production to {}", model.base_url), place_text(project->place_of("/monitor/embedder")), digest_of({{"embed", model.model}, {"to", model.base_url}})}};
+}
+
 std::vector<TrustItem> trust_items(const Chain& chain) {
   std::vector<TrustItem> items;
-  for (const auto& [name, model] : chain.models) add_model_items(chain, model, items);
+  for (const auto& [name, model] : chain.models) {
+    if (model.provider == ProviderKind::kExec) items.push_back(command_item(chain, model.command, model.place));
+    else add_endpoint_items(model, items);
+  }
   for (const StepSpec& step : chain.steps) {
     if (const auto* exec = std::get_if<ExecStep>(&step.body)) items.push_back(command_item(chain, exec->command, step.place));
     const auto* agent = std::get_if<AgentStep>(&step.body);
@@ -146,6 +159,11 @@ Result<TrustReport> read_trust(const Session& session) {
   for (const fs::path& file : files) {
     LLMOPS_ASSIGN(const Chain chain, load_chain({file, session.root(), session.shown(file), {}}));
     for (TrustItem& item : trust_items(chain)) report.items.push_back(std::move(item));
+    for (const auto& [name, model] : chain.models) for (TrustItem& item : embedder_trust_items(session, model)) report.items.push_back(std::move(item));
+  }
+  const Json* embedder = session.project() == nullptr ? nullptr : json_at(session.project()->value(), "/monitor/embedder");
+  if (embedder != nullptr && embedder->is_string()) {
+    if (const auto model = addressed_model(embedder->get<std::string>()); model && *model) for (TrustItem& item : embedder_trust_items(session, **model)) report.items.push_back(std::move(item));
   }
   const Json grants = read_grants(session);
   for (const TrustItem& item : report.items) report.trusted.push_back(is_granted(grants, report.root.string(), item.digest));

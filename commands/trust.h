@@ -16,6 +16,10 @@ struct TrustItem {
   std::string digest;    // SHA-256 over the canonical description with the digests of the files it names
 };
 std::vector<TrustItem> trust_items(const Chain& chain);
+// What asking that model alone needs.
+std::vector<TrustItem> trust_items(const ModelSpec& model);
+// When `monitor: embedder:` of llmops.yaml names this model, and its server is not this machine: texts of production go where a file of the repository says. Else none.
+std::vector<TrustItem> embedder_trust_items(const Session& session, const ModelSpec& model);
 // One digest for a list of items, whatever their order: what `trust --print` prints and LLMOPS_TRUST holds.
 std::string trust_digest(const std::vector<TrustItem>& items);
 
@@ -29,7 +33,7 @@ struct TrustReport {
   std::vector<bool> trusted;         // one per item
   std::string digest;
 };
-// Over all chains of the project.
+// Over all chains of the project, and the embedder of its monitoring.
 Result<TrustReport> read_trust(const Session& session);
 Status grant_trust(const Session& session, const std::vector<TrustItem>& items);
 struct TrustEntry { std::string root, what, digest, granted; };

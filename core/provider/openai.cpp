@@ -201,7 +201,7 @@ Result<EmbedReply> OpenAiProvider::embed(const std::string& model, const std::ve
     if (!model.empty()) body["model"] = model;
     body["input"] = Json::array();
     for (size_t i = done; i < done + count; ++i) body["input"].push_back(texts[i]);
-    Result<Answer> answer = ask(http_request("/embeddings", body, 60), context, cancel);
+    Result<Answer> answer = ask(http_request("/embeddings", body, options_.embed_timeout_s), context, cancel);
     if (!answer) {
       const bool is_too_many = answer.error().kind == "http_413" || answer.error().kind == "http_422";
       if (!is_too_many || count <= kSmallestEmbedBatch) return std::move(answer).error();

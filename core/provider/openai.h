@@ -18,6 +18,7 @@ struct OpenAiOptions {
   std::vector<std::pair<std::string, std::string>> query;  // further query parameters (Azure's api-version)
   RetryPolicy retry;
   double requests_per_minute = 0;
+  double embed_timeout_s = 60;                          // of one call of /embeddings
 };
 
 // `params.stream: true` streams (stream_options.include_usage is added) and measures the time to the first token; a

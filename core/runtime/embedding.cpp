@@ -86,6 +86,7 @@ Result<EmbeddingMatrix> embed_texts(const PreparedModel& model, const RuntimeCon
     usage.output_tokens = 0;
     LLMOPS_CHECK(charge_budget(context, *model.spec, usage, embedding_cost(*model.spec, usage)));
     for (size_t k = 0; k < batch.size(); ++k) {
+      if (!std::all_of(reply.vectors[k].begin(), reply.vectors[k].end(), [](float x) { return std::isfinite(x); })) return bad_embedding(*model.spec, "a value past every float");
       make_unit(reply.vectors[k]);
       if (context.store != nullptr && context.cache != CacheUse::kOff) {
         Json parts;

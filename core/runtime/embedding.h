@@ -20,7 +20,7 @@ struct EmbeddingUse { TokenUsage usage; double latency_ms = 0; int retries = 0; 
 
 // In the order of the texts. Each text is kept in the response cache by (provider, base URL, model, parameters, text), so an
 // edited document costs its own chunks only. Asks in batches of 64. Errors: the provider's; kProvider "bad_embedding" when
-// the count or the dimensions differ.
+// the count or the dimensions differ, or a value is not finite.
 Result<EmbeddingMatrix> embed_texts(const PreparedModel& model, const RuntimeContext& context, const std::vector<std::string>& texts, EmbeddingUse* use, const CancelToken& cancel);
 
 struct Ranked { size_t index = 0; double score = 0; };

@@ -58,6 +58,7 @@ Result<std::unique_ptr<Provider>> make_provider(const Chain& chain, const ModelS
     case ProviderKind::kOpenAi: {
       LLMOPS_ASSIGN(auto options, endpoint_options<OpenAiOptions>(model, context));
       options.query = model.query;
+      options.embed_timeout_s = model.timeout_s;
       return make_openai_provider(std::move(options), *context.transport, *context.limiter, *context.scrubber);
     }
     case ProviderKind::kAnthropic: {
@@ -141,6 +142,11 @@ std::string program_digest(const ModelSpec& model) {
 
 }  // namespace
 
+Result<PreparedModel> prepare_model(const Chain& chain, const ModelSpec& model, const RuntimeContext& context) {
+  LLMOPS_ASSIGN(auto provider, make_provider(chain, model, context));
+  return PreparedModel{&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url, program_digest(model)}};
+}
+
 std::vector<size_t> FewShotExamples::of_case(const CaseInput& input) const {
   std::set<size_t> found;
   for (const Json& value : input.inputs) {
@@ -175,8 +181,7 @@ class Preparation {
   Result<PreparedModel*> model_of(const std::string& name) {
     const ModelSpec& model = chain_.models.at(name);
     if (!prepared_.models.contains(name)) {
-      LLMOPS_ASSIGN(auto provider, make_provider(chain_, model, context_));
-      prepared_.models[name] = {&model, std::move(provider), {model.identity["provider"].get<std::string>(), model.base_url, program_digest(model)}};
+      LLMOPS_ASSIGN(prepared_.models[name], prepare_model(chain_, model, context_));
     }
     return &prepared_.models.at(name);
   }

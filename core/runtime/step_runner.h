@@ -43,6 +43,8 @@ struct PreparedChain {
   std::map<std::string, std::unique_ptr<PreparedChain>> called;            // by step id
   std::map<std::string, std::string> step_identities;                      // digest of definition and model, by step id
 };
+// `model` must outlive what is made; the chain is where its program and files lie. Errors: a broken replay file, a missing secret.
+Result<PreparedModel> prepare_model(const Chain& chain, const ModelSpec& model, const RuntimeContext& context);
 Result<std::unique_ptr<PreparedChain>> prepare_chain(const Chain& chain, const RuntimeContext& context);
 // One case through it. Thread-safe.
 CaseResult run_prepared(PreparedChain& prepared, const CaseInput& input, const CancelToken& cancel);
