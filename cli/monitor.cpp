@@ -4,6 +4,7 @@
 #include "cli/arguments.h"
 #include "cli/render/monitor_json.h"
 #include "cli/table.h"
+#include "core/base/duration.h"
 #include "core/text/unicode.h"
 #include "commands/monitor/ingest.h"
 #include "commands/monitor/test.h"
@@ -14,7 +15,7 @@ namespace {
 
 std::string counted(int64_t count, const char* one, const char* many) { return fmt::format("{} {}", format_count(count), count == 1 ? one : many); }
 
-std::string source_text(const IngestedSource& source, bool is_dry) {
+std::string source_text(const IngestedSource& source, bool is_dry, std::optional<int64_t> retention_ms) {
   std::string text = fmt::format("{}   {}", source.source, counted(source.spans, "span", "spans"));
   if (!is_dry) text += fmt::format(" of {}   {} added, {} known already", counted(source.new_traces, "new trace", "new traces"), format_count(source.added), format_count(source.known));
   if (source.scores > 0) text += fmt::format("   {}", counted(source.scores, "score", "scores"));
@@ -26,6 +27,7 @@ std::string source_text(const IngestedSource& source, bool is_dry) {
   for (const auto& [reason, dropped] : source.dropped) text += fmt::format("  dropped {}   {} (first in line {})\n", format_count(dropped.count), reason, dropped.first_line);
   if (source.repaired > 0) text += fmt::format("  repaired {}   what is no UTF-8 became U+FFFD\n", format_count(source.repaired));
   if (source.in_future > 0) text += fmt::format("  in the future {}   kept, and in no window yet: look at the clocks\n", format_count(source.in_future));
+  if (source.expired > 0 && retention_ms) text += fmt::format("  {} {}   older than the retention of {}\n", is_dry ? "would drop" : "dropped", format_count(source.expired), format_duration(*retention_ms));
   if (source.without_time > 0) text += fmt::format("  without a time {}   kept, and in no window\n", format_count(source.without_time));
   return text;
 }
@@ -43,9 +45,11 @@ Action declare_monitor_ingest(CLI::App& app) {
     LLMOPS_ASSIGN(const MonitorIngestReport report, monitor_ingest(*session, *options));
     if (invocation.globals.json) return json_outcome(monitor_ingest_to_json(report));
     std::string text;
-    for (const IngestedSource& source : report.sources) text += source_text(source, report.dry_run);
+    for (const IngestedSource& source : report.sources) text += source_text(source, report.dry_run, report.retention_ms);
     if (report.unanswered > 0) text += fmt::format("{} left out: no answer came with {}\n", counted(report.unanswered, "request of a batch", "requests of batches"), report.unanswered == 1 ? "it" : "them");
     if (report.unasked > 0) text += fmt::format("{} without what was asked: the file of the batch's requests was not among the sources\n", counted(report.unasked, "answer", "answers"));
+    if (report.expired > 0) text += fmt::format("{} removed: older than the retention of {}\n", counted(report.expired, "trace", "traces"), format_duration(*report.retention_ms));
+    if (report.records_made > 0) text += fmt::format("records made of {} that an earlier release stored\n", counted(report.records_made, "trace", "traces"));
     if (report.interrupted) text += "interrupted\n";
     if (report.dry_run) text += "nothing was stored\n";
     else text += fmt::format("{} traces are stored\n", format_count(report.traces));
@@ -68,6 +72,8 @@ std::string method_names() {
 std::string test_text(const MonitorTestReport& report, const Terminal& terminal) {
   std::string text = fmt::format("{} ({} {}) and {} ({})\n", escape_control(report.reference), format_count(static_cast<int64_t>(report.reference_count)), report.kind, escape_control(report.current), format_count(static_cast<int64_t>(report.current_count)));
   text += fmt::format("method      {}   {}\nconvention  {}\n", report.method, report.statistic_name, report.convention);
+  if (report.embedder) text += fmt::format("vectors     {}\n", escape_control(report.embedder->description));
+  for (const std::string& note : report.notes) text += fmt::format("note        {}\n", escape_control(note));
   if (!report.result.p_kind.empty()) {
     text += fmt::format("statistic   {}", figure_of(report.result.statistic));
     if (report.result.p_value) text += fmt::format("   p {}   ({}{})", format_p(*report.result.p_value), report.result.p_kind, report.result.permutations > 0 ? fmt::format(", {} splits, seed {}", format_count(static_cast<int64_t>(report.result.permutations)), report.seed) : "");
@@ -93,6 +99,7 @@ Action declare_monitor_test(CLI::App& app) {
   app.add_option("--method", options->method, method_names() + " (default by what the files hold: mmd, ks, chi2 or novelty)")->type_name("NAME");
   app.add_option("--field", options->field, "the column of the files (default: the only one, or input, text, prompt, question, or all numbers as vectors)")->type_name("COLUMN");
   app.add_option("--context", options->context, "a column that may explain a difference: for --method context")->type_name("COLUMN");
+  app.add_option("--embedder", options->embedder, "what makes vectors of texts: tfidf, a folder of static embeddings, MODEL@URL, or a model that a chain declares (default: of llmops.yaml, else tfidf)")->type_name("NAME");
   app.add_option("--permutations", options->permutations, "random splits (default 999)")->check(CLI::Range(1, 1'000'000))->type_name("N");
   app.add_option("--alpha", options->alpha, "false alarms that are accepted (default 0.01)")->check(CLI::Range(1e-9, 0.5))->type_name("P");
   app.add_option("-j,--jobs", options->threads, "threads; 0: one for each core")->check(CLI::Range(0, 1024))->type_name("N");

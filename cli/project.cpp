@@ -14,7 +14,6 @@
 #include "core/text/unicode.h"
 
 namespace llmops {
-namespace {
 
 bool ask(const std::string& question) {
   std::fputs((question + " [y/N] ").c_str(), stderr);
@@ -22,8 +21,6 @@ bool ask(const std::string& question) {
   if (!std::getline(std::cin, answer)) return false;
   return answer == "y" || answer == "Y" || answer == "yes";
 }
-
-}  // namespace
 
 namespace {
 

@@ -4,7 +4,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LLMOPS_PACKAGES="g++ cmake ninja-build pkg-config git ca-certificates libcli11-dev libgit2-dev libsqlite3-dev libfmt-dev libyaml-cpp-dev libeigen3-dev nlohmann-json3-dev libcurl4-openssl-dev libssl-dev libzstd-dev libre2-dev libutf8proc-dev libvalijson-dev zlib1g-dev"
 LLMOPS_TEST_PACKAGES="catch2 python3"
-LLMOPS_SLOW_PACKAGES="clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19 sqlite3"
+LLMOPS_SLOW_PACKAGES="clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19 sqlite3 chromium"
 LLMOPS_BENCH_PACKAGES="time nodejs npm"
 
 # ensure_packages NAME...: installs those that are missing.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "commands/monitor/window.h"
 #include "core/telemetry/batch_join.h"
 #include "core/telemetry/capture.h"
 #include "core/telemetry/followed_file.h"
@@ -16,16 +17,14 @@ namespace {
 
 constexpr size_t kBatch = 2048;              // spans that are stored at once
 constexpr double kClockToleranceMs = 60'000;
-
-Result<std::vector<StoredRecord>> records_of_bodies(const std::vector<std::string>& bodies) {
-  LLMOPS_ASSIGN(const Trace trace, trace_of_bodies(bodies));
-  return request_records(trace, {});
-}
+constexpr int64_t kExpireEveryMs = 3'600'000;   // while following
+constexpr size_t kExpireAtOnce = 5'000;         // traces in one transaction
 
 StoredTrace stored_trace(std::vector<TraceSpan> spans) {
   StoredTrace stored;
   for (const TraceSpan& span : spans) stored.spans.push_back(to_stored(span));
-  const auto earliest = std::min_element(stored.spans.begin(), stored.spans.end(), [](const StoredSpan& a, const StoredSpan& b) { return a.start_ms < b.start_ms; });
+  // A span without a time begins nothing.
+  const auto earliest = std::min_element(stored.spans.begin(), stored.spans.end(), [](const StoredSpan& a, const StoredSpan& b) { return b.start_ms <= 0 ? a.start_ms > 0 : a.start_ms > 0 && a.start_ms < b.start_ms; });
   stored.trace = earliest->trace;
   stored.service = earliest->service;
   stored.start_ms = earliest->start_ms;
@@ -35,7 +34,8 @@ StoredTrace stored_trace(std::vector<TraceSpan> spans) {
 
 class Ingest {
  public:
-  Ingest(Session& session, Store* store, Capture capture, FieldMap map) : session_(session), store_(store), capture_(capture), map_(std::move(map)), now_ms_(static_cast<double>(session.clock().unix_ms())) {}
+  Ingest(Session& session, Store* store, Capture capture, FieldMap map, std::optional<int64_t> retention_ms)
+      : session_(session), store_(store), capture_(capture), map_(std::move(map)), retention_ms_(retention_ms), now_ms_(static_cast<double>(session.clock().unix_ms())), next_expiry_ms_(session.clock().unix_ms() + kExpireEveryMs) {}
 
   Result<IngestedSource> take(const std::string& source, bool follow) {
     IngestedSource taken;
@@ -68,7 +68,10 @@ class Ingest {
     report.unasked = std::ssize(rest.answers);
     if (report.sources.empty()) return {};
     for (TraceSpan& answer : rest.answers) LLMOPS_CHECK(add(std::move(answer), report.sources.back()));
-    return put(report.sources.back());
+    LLMOPS_CHECK(put(report.sources.back()));
+    LLMOPS_CHECK(expire());
+    report.expired = expired_;
+    return {};
   }
 
  private:
@@ -103,7 +106,11 @@ class Ingest {
 
   Status put(IngestedSource& taken) {
     std::vector<StoredTrace> traces;
-    if (store_ != nullptr) for (std::vector<TraceSpan>& spans : traces_) traces.push_back(stored_trace(std::move(spans)));
+    for (std::vector<TraceSpan>& spans : traces_) {
+      StoredTrace trace = stored_trace(std::move(spans));
+      if (is_expired(trace.start_ms)) taken.expired += std::ssize(trace.spans);
+      else if (store_ != nullptr) traces.push_back(std::move(trace));
+    }
     traces_.clear();
     index_.clear();
     waiting_ = 0;
@@ -115,13 +122,29 @@ class Ingest {
     }
     if (store_ != nullptr && !scores_.empty()) LLMOPS_CHECK(store_->put_scores(scores_));
     scores_.clear();
+    return session_.clock().unix_ms() < next_expiry_ms_ ? Status() : expire();
+  }
+
+  bool is_expired(int64_t start_ms) const { return retention_ms_ && start_ms > 0 && start_ms < session_.clock().unix_ms() - *retention_ms_; }
+
+  Status expire() {
+    next_expiry_ms_ = session_.clock().unix_ms() + kExpireEveryMs;
+    if (store_ == nullptr || !retention_ms_) return {};
+    LLMOPS_ASSIGN(std::vector<int64_t> past, store_->traces_before(session_.clock().unix_ms() - *retention_ms_));
+    while (!past.empty()) {
+      const std::vector<int64_t> some(past.end() - static_cast<std::ptrdiff_t>(std::min(past.size(), kExpireAtOnce)), past.end());
+      LLMOPS_ASSIGN(const Store::PurgeCounts removed, store_->remove_traces(some));
+      expired_ += removed.traces;
+      past.resize(past.size() - some.size());
+    }
     return {};
   }
 
   static Error nothing_in(const std::string& source, const IngestedSource& taken, bool is_evaluation) {
     const std::string subject = source == "-" ? "standard input" : fmt::format("'{}'", source);
     if (is_evaluation) return Error(ErrorCode::kData, fmt::format("{} is the log of an evaluation by inspect, no production", subject), fmt::format("import it as an evaluation: llmops eval import inspect {}", source));
-    Error error(ErrorCode::kData, fmt::format("{} holds no span and no request", subject), "give traces of OTLP/JSON, OpenInference, Langfuse, OpenAI or deepeval, records {\"ts\", \"input\"}, or say where the fields are: --map input=/path --map ts=/path");
+    Error error(ErrorCode::kData, fmt::format("{} holds no span and no request", subject),
+        "give traces of OTLP/JSON, OpenInference, Langfuse, OpenAI or deepeval, records {\"ts\", \"input\"}, or say where the fields are: --map input=/path --map ts=/path");
     for (const auto& [reason, dropped] : taken.dropped) error.details.push_back(fmt::format("{} x {}   (first in line {})", dropped.count, reason, dropped.first_line));
     return error;
   }
@@ -130,7 +153,9 @@ class Ingest {
   Store* store_;
   Capture capture_;
   FieldMap map_;
+  std::optional<int64_t> retention_ms_;
   double now_ms_;
+  int64_t next_expiry_ms_, expired_ = 0;
   BatchJoin batches_;
   std::vector<std::vector<TraceSpan>> traces_;              // that wait to be stored, in the order of arrival
   std::unordered_map<std::string, size_t> index_;           // of them, by identifier
@@ -149,6 +174,7 @@ int64_t IngestedSource::dropped_count() const {
 Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngestOptions& options) {
   LLMOPS_ASSIGN(const Capture capture, parse_capture(session.setting("capture")));
   LLMOPS_ASSIGN(FieldMap map, parse_field_map(options.map));
+  LLMOPS_ASSIGN(const MonitorConfig config, monitor_config(session));
   if (options.follow && options.sources.size() != 1) return Error(ErrorCode::kUsage, "--follow reads one source", "start one command for each log");
   // A path that is not there is met before there is a store.
   for (const std::string& source : options.sources) {
@@ -161,7 +187,8 @@ Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngest
   }
   MonitorIngestReport report;
   report.dry_run = options.dry_run;
-  Ingest ingest(session, store, capture, std::move(map));
+  report.retention_ms = config.retention_ms;
+  Ingest ingest(session, store, capture, std::move(map), config.retention_ms);
   for (const std::string& source : options.sources) {
     LLMOPS_ASSIGN(IngestedSource taken, ingest.take(source, options.follow));
     report.sources.push_back(std::move(taken));
@@ -169,6 +196,7 @@ Result<MonitorIngestReport> monitor_ingest(Session& session, const MonitorIngest
   LLMOPS_CHECK(ingest.finish(report));
   report.interrupted = session.surroundings().cancel.cancelled() && !options.follow;
   if (store != nullptr) {
+    LLMOPS_ASSIGN(report.records_made, store->make_missing_records(records_of_bodies));
     LLMOPS_ASSIGN(const auto traces, store->traces(""));
     report.traces = static_cast<int64_t>(traces.size());
   }

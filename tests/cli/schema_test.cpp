@@ -51,9 +51,25 @@ const std::vector<Call> kCalls = {
     {{"compress", "prune", "small", "shorter", "--width", "heads=2,kv-heads=1,ffn=256"}, 0},
     {{"compress", "compare", "small.gguf", "small-q4.gguf"}, 0},
     {{"monitor", "ingest", "spans.jsonl"}, 0},
+    {{"monitor", "profile", "--stored", "-o", "all.profile"}, 0},
+    {{"monitor", "profile", "--show", "all.profile"}, 0},
+    {{"monitor", "merge", "all.profile", "-o", "merged.profile"}, 0},
+    {{"monitor", "health"}, 3},
+    {{"monitor", "drift"}, 3},
+    {{"monitor", "report", "-o", "report.html"}, 3},
+    {{"monitor", "watch"}, 3},
+    {{"monitor", "skew", "--ref", "before.txt", "--cur", "after.txt"}, 1},
+    {{"monitor", "topics"}, 3},
+    {{"monitor", "explain", "t"}, 3},
+    {{"monitor", "suggest", "-o", "new_cases.jsonl"}, 0},
     {{"monitor", "test", "--ref", "data/eval.jsonl", "--cur", "data/eval.jsonl", "--field", "id", "--method", "length"}, 0},
     {{"monitor", "test", "--ref", "data/eval.jsonl", "--cur", "data/eval.jsonl", "--field", "id", "--method", "mmd"}, 0},
+    {{"monitor", "status"}, 0},
+    {{"monitor", "trace", "t"}, 0},
+    {{"monitor", "trace", "--list"}, 0},
+    {{"monitor", "purge", "hi", "--dry-run"}, 0},
     {{"eval", "run", "traces.eval.yaml"}, 0},
+    {{"monitor", "purge", "hi", "--yes"}, 0},
     {{"version", "status"}, 0},
     {{"version", "log"}, 0},
     {{"version", "show"}, 0},
@@ -102,6 +118,11 @@ TEST_CASE("what --json prints of a leak is valid by the schema that it names", "
 TEST_CASE("what --json prints is valid by the schema that it names", "[e2e]") {
   Project project;
   project.write("spans.jsonl", "{\"trace\": \"t\", \"id\": \"1\", \"name\": \"reply\", \"output\": \"hi\"}\nno\n");
+  std::string before, after;
+  for (int i = 0; i < 80; ++i) before += "where is my " + std::string(i % 2 == 0 ? "card" : "loan") + " for account number " + std::to_string(i % 9) + "\n";
+  for (int i = 0; i < 40; ++i) after += "which oven bakes a cake of size " + std::to_string(i % 7) + "\n";
+  project.write("before.txt", before);
+  project.write("after.txt", before + after);
   project.write("w.safetensors", f16_weights({{"lm_head.weight", {2, 2}}}));
   REQUIRE(write_small_model(project.root() / "small", {}));
   project.write("traces.eval.yaml", "llmops: eval/v1\ndataset: {traces: {from: production}}\nmetrics: [{name: short, type: regex, target: output, pattern: hi}]\n");
