@@ -27,7 +27,7 @@ std::string monitors_text(const MonitorWatchReport& report, const Terminal& term
     if (one.looks == 0) continue;
     std::vector<std::optional<double>> bars(one.history.end() - static_cast<std::ptrdiff_t>(std::min(kBars, one.history.size())), one.history.end());
     const double evidence = one.alarm ? report.threshold : one.evidence;
-    table.add({one.name, value_text(one.usual, one.unit), value_text(one.value, one.unit), one.p_value ? format_p(*one.p_value) : "", one.alarm ? "alarm" : fmt::format("{:.3g} of {:.3g}", evidence, report.threshold), sparkline(bars, terminal)},
+    table.add({one.name, value_text(one.usual, one.unit), value_text(one.value, one.unit), one.p_value ? format_p(*one.p_value) : "", one.alarm ? "alarm" : fmt::format("{:.3g} of {:.3g}", evidence, report.threshold), sparkline(bars, terminal, 1)},
               {Tone::kPlain, Tone::kPlain, Tone::kPlain, Tone::kPlain, one.alarm ? Tone::kBad : Tone::kPlain});
   }
   std::string text = table.render(terminal), silent;
@@ -57,7 +57,7 @@ std::string watch_text(const MonitorWatchReport& report, const Terminal& termina
   text += report.reference.empty() ? "against all earlier ones" : fmt::format("against {}", escape_control(report.reference));
   text += fmt::format("; at most {:g} false alarm{} a year over all {} monitors\n", report.alarms_per_year, report.alarms_per_year == 1 ? "" : "s", report.monitors.size());
   text += monitors_text(report, terminal) + alarms_text(report, terminal);
-  if (report.late > 0) text += fmt::format("{} requests came after their period was looked at\n", format_count(report.late));
+  if (report.late > 0) text += report.late == 1 ? "1 request came after its period was looked at\n" : fmt::format("{} requests came after their periods were looked at\n", format_count(report.late));
   const bool is_alarm = watch_has_new_alarm(report);
   text += fmt::format("verdict: {} (exit {})\n", terminal.paint(report.not_enough ? "not enough data" : is_alarm ? "alarm" : "quiet", report.not_enough ? Tone::kUndecided : is_alarm ? Tone::kBad : Tone::kGood), code);
   if (!report.reason.empty()) text += report.reason + "\n";

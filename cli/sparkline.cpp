@@ -7,10 +7,10 @@
 
 namespace llmops {
 
-std::string sparkline(std::span<const std::optional<double>> values, const Terminal& terminal) {
+std::string sparkline(std::span<const std::optional<double>> values, const Terminal& terminal, double least_top) {
   constexpr std::array<std::string_view, 8> kBars{"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
   constexpr std::array<std::string_view, 8> kAscii{"_", ".", "-", ":", "=", "+", "*", "#"};
-  double largest = 0;
+  double largest = least_top;
   for (const auto& value : values) if (value && std::isfinite(*value)) largest = std::max(largest, *value);
   std::string line;
   for (const auto& value : values) {

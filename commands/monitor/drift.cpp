@@ -111,6 +111,7 @@ Result<MonitorDriftReport> drift_of_profiles(const Session& session, const Plan&
   Comparison& made = report.whole;
   made.options = plan.comparison;
   made.options.method = "profiles";
+  made.options.pool.strata.clear();
   made.reference_found = made.reference_used = before.counts.records;
   made.current_found = made.current_used = now.counts.records;
   made.representation = "Fourier features of hashed words";

@@ -19,6 +19,7 @@ TEST_CASE("bars go from 0 to the largest value, and what is above 0 is seen") {
   CHECK(sparkline(Values{0.0, 1e-9, 0.05, 0.9, 1.0}, kUnicode) == "▁▂▂██");
   CHECK(sparkline(Values{0.0, 0.0}, kUnicode) == "▁▁");
   CHECK(sparkline(Values{3.0}, kUnicode) == "█");
+  CHECK(sparkline(Values{0.0, 0.1, 0.5}, kUnicode, 1) == "▁▂▅");
 }
 
 TEST_CASE("what is not known is a space, what is no number too, and below 0 there is nothing") {

@@ -1,6 +1,8 @@
 #include "core/drift/watch.h"
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <random>
 
 #include "core/drift/features.h"
@@ -157,6 +159,53 @@ TEST_CASE("watch: over years of evidence that is none, alarms come no more often
   }
   CHECK(alarms <= kYears);
   CHECK(alarms > 0);
+}
+
+TEST_CASE("watch: over simulated years of daily looks by twelve monitors, at most the promised false alarms", "[prompts]") {
+  if (getenv("LLMOPS_SLOW") == nullptr) return;
+  constexpr int kYears = 10, kDays = 365;
+  constexpr size_t kMonitors = 12;
+  const double threshold = watch_threshold(kDays, kMonitors, 1);
+  int alarms = 0;
+  for (int year = 0; year < kYears; ++year) {
+    std::mt19937 random(static_cast<unsigned>(900 + year));
+    std::vector<std::vector<HourSums>> hours(kMonitors);
+    std::vector<int64_t> begun(kMonitors, 0);
+    WatchState state;
+    for (int day = 0; day < kDays; ++day) {
+      for (int hour = 0; hour < 24; ++hour) {
+        // Busy at noon, and other answers then: a cycle that is no change. Monitors share the traffic.
+        const int trials = 2 + static_cast<int>(8 * (1 - std::fabs(hour - 12) / 12.0)) + static_cast<int>(random() % 4);
+        for (size_t k = 0; k < kMonitors; ++k) {
+          std::vector<double> sums(k < 4 ? 2 : 8);
+          for (int i = 0; i < trials; ++i) {
+            if (k < 4) sums[0] += random() % 1000 < 5 + 10 * k;
+            else ++sums[std::min<size_t>(7, static_cast<size_t>(std::geometric_distribution<int>(0.25 + 0.1 * (hour > 8 && hour < 18))(random)))];
+          }
+          if (k < 4) sums[1] = trials;
+          hours[k].push_back({day * 24 + hour, sums});
+        }
+      }
+      std::vector<double> e_values(kMonitors, 1);
+      for (size_t k = 0; k < kMonitors; ++k) {
+        if (day - begun[k] < 2) continue;
+        LookOptions options;
+        options.seed = static_cast<uint64_t>(year * 1000 + day);
+        const auto look = look_at(k < 4 ? WatchStatistic::kRateRise : WatchStatistic::kBuckets, std::span(hours[k]).subspan(static_cast<size_t>(begun[k] * 24)), day * 24, day * 24 + 24, options);
+        if (look) e_values[k] = e_of_p(look->p_value);
+      }
+      const WatchStep step = watch_step(state, e_values, threshold);
+      state = step.after;
+      bool any = false;
+      for (size_t k = 0; k < kMonitors; ++k) {
+        if (step.alarms[k]) begun[k] = day;
+        any = any || step.alarms[k];
+      }
+      alarms += any;
+    }
+  }
+  std::printf("%d false alarms in %d simulated years of 12 monitors, 1 a year promised\n", alarms, kYears);
+  CHECK(alarms <= kYears);
 }
 
 TEST_CASE("watch: against one reference, the mean of the evidence so far") {
