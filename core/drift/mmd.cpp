@@ -56,6 +56,19 @@ class PooledKernel {
     }
   }
 
+  // The same for the columns from the tile's own first row on: the square on the diagonal first, then what stands for its mirror image too.
+  template <class Visit>
+  void along_upper(size_t tile, const Visit& visit) const {
+    const size_t first = tile * kTileRows, rows = std::min(kTileRows, size() - first);
+    std::vector<double> values(rows * std::max(kTileRows, kTileColumns));
+    for (size_t column = first, columns = rows; column < size(); column += columns, columns = std::min(kTileColumns, size() - column)) {
+      tiles_.compute(first, rows, column, columns, values.data());
+      if (column == first) for (size_t i = 0; i < rows; ++i) values[i * columns + i] = 0;
+      visit(first, rows, column, columns, values.data());
+      if (column + columns >= size()) break;
+    }
+  }
+
   // The mean of the first tile.
   double level() const {
     const size_t count = std::min(kTileRows, size());
@@ -98,8 +111,8 @@ void add(PairSums& sums, const PairSums& more) {
   sums.yy += more.yy;
 }
 
-// What a tile row adds to a'Ka and a'K1 of every split, and to 1'K1.
-struct SplitSums { std::vector<double> inside, rows; double all = 0; PairSums pairs; };
+// What a tile row adds to a'Ka of every split, to K1, and to the pairs.
+struct SplitSums { std::vector<double> inside, rows; PairSums pairs; };       // rows: of K1, from the tile's first row on
 
 class SplitSweep {
  public:
@@ -110,16 +123,15 @@ class SplitSweep {
  private:
   SplitSums sums_in_doubles(size_t tile) const {
     const size_t splits = memberships_.columns();
-    SplitSums sums{std::vector<double>(splits), std::vector<double>(splits), 0, {}};
+    SplitSums sums{std::vector<double>(splits), std::vector<double>(kernel_.size() - tile * kTileRows), {}};
     kernel_.along(tile, [&](size_t first, size_t rows, size_t column, size_t columns, const double* values) {
       add(sums.pairs, kernel_.sums_of(first, rows, column, columns, values));
       for (size_t i = 0; i < rows; ++i) {
         double row = 0;
         for (size_t j = 0; j < columns; ++j) row += values[i * columns + j];
-        sums.all += row;
+        sums.rows[i] += row;
         for (size_t c = 0; c < splits; ++c) {
           if (!memberships_.is_reference(first + i, c)) continue;
-          sums.rows[c] += row;
           double inside = 0;
           for (size_t j = 0; j < columns; ++j) if (memberships_.is_reference(column + j, c)) inside += values[i * columns + j];
           sums.inside[c] += inside;
@@ -131,16 +143,22 @@ class SplitSweep {
 
   SplitSums sums_in_floats(size_t tile) const {
     const size_t splits = memberships_.columns(), first_row = tile * kTileRows, row_count = std::min(kTileRows, kernel_.size() - first_row);
-    SplitSums sums{std::vector<double>(splits), std::vector<double>(splits), 0, {}};
-    std::vector<float> products(row_count * splits), kernel(row_count * kTileColumns), members(kTileColumns * splits);
-    std::vector<double> row_sums(row_count);
-    kernel_.along(tile, [&](size_t first, size_t rows, size_t column, size_t columns, const double* values) {
-      add(sums.pairs, kernel_.sums_of(first, rows, column, columns, values));
+    SplitSums sums{std::vector<double>(splits), std::vector<double>(kernel_.size() - first_row), {}};
+    std::vector<float> products(row_count * splits), kernel(row_count * std::max(kTileRows, kTileColumns)), members(std::max(kTileRows, kTileColumns) * splits);
+    kernel_.along_upper(tile, [&](size_t first, size_t rows, size_t column, size_t columns, const double* values) {
+      // A value beyond the square stands for two pairs.
+      const bool is_square = column == first;
+      const float times = is_square ? 1 : 2;
+      PairSums pairs = kernel_.sums_of(first, rows, column, columns, values);
+      pairs.xx *= static_cast<double>(times);
+      pairs.yy *= static_cast<double>(times);
+      add(sums.pairs, pairs);
       for (size_t i = 0; i < rows; ++i) {
         for (size_t j = 0; j < columns; ++j) {
           const double value = first + i == column + j ? 0 : values[i * columns + j] - level_;
-          kernel[i * columns + j] = static_cast<float>(value);
-          row_sums[i] += value;
+          kernel[i * columns + j] = times * static_cast<float>(value);
+          sums.rows[i] += value;
+          if (!is_square) sums.rows[column + j - first_row] += value;
         }
       }
       memberships_.expand(column, columns, members.data());
@@ -148,12 +166,8 @@ class SplitSweep {
     });
     std::vector<float> own(splits);
     for (size_t i = 0; i < row_count; ++i) {
-      sums.all += row_sums[i];
       memberships_.expand(first_row + i, 1, own.data());
-      for (size_t c = 0; c < splits; ++c) {
-        sums.inside[c] += static_cast<double>(own[c]) * static_cast<double>(products[i * splits + c]);
-        sums.rows[c] += static_cast<double>(own[c]) * row_sums[i];
-      }
+      for (size_t c = 0; c < splits; ++c) sums.inside[c] += static_cast<double>(own[c]) * static_cast<double>(products[i * splits + c]);
     }
     return sums;
   }
@@ -208,21 +222,25 @@ Result<MmdTest> mmd_test(const VectorsView& reference, const VectorsView& curren
   const SplitSweep sweep(kernel, memberships);
   std::vector<SplitSums> tiles(kernel.tile_count());
   LLMOPS_CHECK(each_tile(tiles.size(), options.threads, options.cancel, [&](size_t tile) { tiles[tile] = sweep.tile(tile); }));
-  double all = 0;
   std::vector<PairSums> pairs;
-  for (const SplitSums& tile : tiles) {
-    all += tile.all;
-    pairs.push_back(tile.pairs);
+  std::vector<double> row_sums(pooled.rows), rows_of(memberships.columns());
+  for (size_t t = 0; t < tiles.size(); ++t) {
+    pairs.push_back(tiles[t].pairs);
+    for (size_t i = 0; i < tiles[t].rows.size(); ++i) row_sums[t * kTileRows + i] += tiles[t].rows[i];
+  }
+  double all = 0;
+  std::vector<float> members(memberships.columns());
+  for (size_t i = 0; i < pooled.rows; ++i) {
+    all += row_sums[i];
+    memberships.expand(i, 1, members.data());
+    for (size_t c = 0; c < members.size(); ++c) rows_of[c] += static_cast<double>(members[c]) * row_sums[i];
   }
   for (size_t c = 0; c < memberships.columns(); ++c) {
-    double inside = 0, rows = 0;
-    for (const SplitSums& tile : tiles) {
-      inside += tile.inside[c];
-      rows += tile.rows[c];
-    }
+    double inside = 0;
+    for (const SplitSums& tile : tiles) inside += tile.inside[c];
     const double n = static_cast<double>(memberships.reference_size(c)), m = static_cast<double>(pooled.rows) - n;
     // Blocks of very different sizes can leave a side with a single item: such a split says nothing.
-    made.statistics[c] = n >= 2 && m >= 2 ? unbiased(inside, rows, all, n, m) : 0;
+    made.statistics[c] = n >= 2 && m >= 2 ? unbiased(inside, rows_of[c], all, n, m) : 0;
   }
   made.estimate = estimate_of(total_of(pairs), reference.rows, current.rows, std::move(sigmas));
   // Of sums in floats a kernel value is 6e-8 off, and the mean of many far less.
